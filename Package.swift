@@ -1,0 +1,142 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours is compiled alike: Swift 6 mode, strict imports, warnings are errors.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// A C library from Debian's packages, seen through its module map.
+func systemLibrary(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/\(name)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// A C library that needs a shim of ours, because Swift imports neither C variadics nor C++.
+func shim(_ name: String, links library: String) -> Target {
+    .target(name: name, linkerSettings: [.linkedLibrary(library)])
+}
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], plugins: [Target.PluginUsage] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings, plugins: plugins)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: settings)
+}
+
+let package = Package(
+    name: "wado",
+    products: [
+        .executable(name: "wado", targets: ["wado"]),
+        .executable(name: "wado-storescp", targets: ["wado-storescp"]),
+        .executable(name: "wado-consumer", targets: ["wado-consumer"]),
+        .executable(name: "wado-webworker", targets: ["wado-webworker"]),
+        .executable(name: "wado-server", targets: ["wado-server"]),
+        .plugin(name: "GenerateSQL", targets: ["GenerateSQL"]),
+    ],
+    targets: [
+        // C libraries
+        systemLibrary("CLibXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
+        systemLibrary("CLibYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
+        systemLibrary("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        systemLibrary("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
+        systemLibrary("CZLib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        shim("CMicroHTTPD", links: "microhttpd"),
+
+        // The standard and the spec, and what is generated from them
+        module("Dictionary", ["CLibXML2"]),
+        module("SchemaGenerator", ["Dictionary", "CLibYAML"]),
+        program("schema-generator", ["SchemaGenerator", "Dictionary"]),
+        .plugin(name: "GenerateSchema", capability: .buildTool(), dependencies: ["schema-generator"]),
+        .plugin(
+            name: "GenerateSQL",
+            capability: .command(
+                intent: .custom(verb: "generate-sql", description: "Writes generated-sql/ from dictionary/"),
+                permissions: [.writeToPackageDirectory(reason: "generated-sql/ is committed")]),
+            dependencies: ["schema-generator"]),
+        module("DICOMDictionary", plugins: ["GenerateSchema"]),
+        module("ArchiveSchema", ["DICOMCore"], plugins: ["GenerateSchema"]),
+
+        // DICOM
+        module("DICOMCore", ["DICOMDictionary", "CDeflate", "CZLib"]),
+        module("DICOMNetwork", ["DICOMCore"]),
+        module("DICOMWeb", ["DICOMCore"]),
+
+        // The archive
+        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "CDeflate"]),
+        module("PostgresAdapter", ["Archive", "ArchiveSchema", "CLibPQ"]),
+        module("HTTPServer", ["CMicroHTTPD"]),
+        module("ServiceKit", ["CLibYAML"]),
+        module("StoreSCPService", ["Archive", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
+        module("ConsumerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit"]),
+        module("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMWeb", "ServiceKit"]),
+        module(
+            "ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
+        module(
+            "Wiring",
+            [
+                "StoreSCPService", "ConsumerService", "WebWorkerService", "ServerService", "PostgresAdapter",
+                "Archive", "HTTPServer", "ServiceKit",
+            ]),
+
+        program("wado-storescp", ["Wiring", "ServiceKit"]),
+        program("wado-consumer", ["Wiring", "ServiceKit"]),
+        program("wado-webworker", ["Wiring", "ServiceKit"]),
+        program("wado-server", ["Wiring", "ServiceKit"]),
+        program(
+            "wado",
+            [
+                "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMNetwork", "PostgresAdapter",
+            ]),
+
+        // Tests
+        .target(
+            name: "TestSupport", dependencies: ["DICOMCore"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests("Dictionary"),
+        tests("SchemaGenerator", ["Dictionary"]),
+        tests("DICOMDictionary"),
+        tests("DICOMCore"),
+        tests("DICOMNetwork", ["DICOMCore"]),
+        tests("DICOMWeb", ["DICOMCore"]),
+        tests("ArchiveSchema", ["DICOMCore"]),
+        tests("Archive", ["ArchiveSchema", "DICOMCore"]),
+        tests("PostgresAdapter", ["Archive", "ArchiveSchema", "DICOMCore"]),
+        tests("HTTPServer"),
+        tests("ServiceKit"),
+        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
+        tests("ConsumerService", ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter"]),
+        tests("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter"]),
+        tests("ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
+        tests("Wiring", ["ServiceKit"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
+
+// `SLICE=DICOMCore,DICOMWeb swift test` compiles these modules, their tests and what those stand on, and nothing else.
+if let slice = Context.environment["SLICE"] {
+    let byName = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+    var wanted: Set<String> = []
+    func want(_ name: String) {
+        guard let target = byName[name], wanted.insert(name).inserted else { return }
+        for dependency in target.dependencies {
+            if case .byNameItem(let name, _) = dependency { want(name) }
+        }
+        for case .plugin(let name, _) in target.plugins ?? [] { want(name) }
+    }
+    for name in slice.split(separator: ",").map(String.init) {
+        want(name)
+        want("\(name)Tests")
+    }
+    package.targets.removeAll { !wanted.contains($0.name) }
+    package.products.removeAll { !wanted.contains($0.name) }
+}

@@ -1,0 +1,18 @@
+/// An attribute's tag, (gggg,eeee) (PS3.5 7.1). Ordered as data sets are: by group, then by element.
+public struct Tag: RawRepresentable, Hashable, Comparable, Sendable {
+    /// The group in the upper 16 bits, the element in the lower.
+    public let rawValue: UInt32
+
+    @inlinable public init(rawValue: UInt32) { self.rawValue = rawValue }
+    @inlinable public init(_ rawValue: UInt32) { self.rawValue = rawValue }
+    @inlinable public init(group: UInt16, element: UInt16) {
+        rawValue = UInt32(group) << 16 | UInt32(element)
+    }
+
+    @inlinable public var group: UInt16 { UInt16(truncatingIfNeeded: rawValue >> 16) }
+    @inlinable public var element: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
+    /// Odd groups are private (PS3.5 7.8).
+    @inlinable public var isPrivate: Bool { group & 1 == 1 }
+
+    @inlinable public static func < (a: Tag, b: Tag) -> Bool { a.rawValue < b.rawValue }
+}
