@@ -1,0 +1,57 @@
+"""The tool for people: sample, import, status, doctor."""
+
+import json
+import subprocess
+
+from conftest import PROGRAMS, PYDICOM_DATA, stored
+
+
+def wado(*arguments, check=True):
+    return subprocess.run(
+        [PROGRAMS / "wado", *map(str, arguments)], capture_output=True, text=True, timeout=300, check=check)
+
+
+def test_status(archive):
+    text = wado("status", "--data", archive.data).stdout
+    assert str(archive.port) in text
+
+
+def test_endpoints_have_the_agreed_form(archive):
+    endpoints = json.loads((archive.data / "endpoints.json").read_text())
+    assert set(endpoints["dicom"]) >= {"host", "port", "ae_title"}
+    assert endpoints["web"]["root"].startswith("http://")
+    assert set(endpoints["processes"]) >= {"wado-storescp", "wado-consumer", "wado-webworker", "wado-server"}
+
+
+def test_import_folder(archive, web, ct_series, tmp_path):
+    series = ct_series(5)
+    folder = series.files[0].parent
+    (folder / "notes.txt").write_text("not DICOM")
+    result = wado("import", folder, "--data", archive.data, check=False)
+    assert "5" in result.stdout + result.stderr
+    stored(web, series.study, 5)
+
+
+def test_import_of_every_sample_never_fails_silently(archive):
+    result = wado("import", PYDICOM_DATA / "test_files", "--data", archive.data, check=False)
+    assert result.returncode in (0, 1)
+    assert "refused" in (result.stdout + result.stderr).lower()
+
+
+def test_sample(archive, web):
+    wado("sample", "--data", archive.data)
+    found = web.search_for_studies(search_filters={"PatientName": "*hantom*"})
+    assert found or web.search_for_studies(search_filters={"ModalitiesInStudy": "CT"})
+
+
+def test_unknown_subcommand_and_setting_are_explained():
+    for arguments in (["frobnicate"], ["up", "--dicom-prot", "1"]):
+        result = wado(*arguments, check=False)
+        assert result.returncode != 0
+        assert result.stderr
+    assert wado("--help").returncode == 0
+
+
+def test_doctor(archive):
+    result = wado("doctor", "--data", archive.data, check=False)
+    assert "PostgreSQL" in result.stdout
