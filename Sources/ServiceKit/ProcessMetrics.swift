@@ -50,7 +50,12 @@ package enum ProcessFiles {
     }
 
     /// A small file as text; nil when it cannot be read.
-    package static func read(_ path: String, limit: Int = 1 << 20) -> String? {
+    package static func read(_ path: String) -> String? {
+        bytes(path, limit: 1 << 20).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The first bytes of a file, at most about `limit`; nil when it cannot be read.
+    package static func bytes(_ path: String, limit: Int) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -58,10 +63,13 @@ package enum ProcessFiles {
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while bytes.count < limit {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
-            if count < 0, errno == EINTR { continue }
+            if count < 0 {
+                if errno == EINTR { continue }
+                return nil
+            }
             guard count > 0 else { break }
             bytes.append(contentsOf: buffer[0..<count])
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

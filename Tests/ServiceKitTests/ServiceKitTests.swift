@@ -138,10 +138,19 @@ import Testing
         #expect(thread.isFinished)
     }
 
+    @Test func hasItsName() throws {
+        let name = Mutex("")
+        let thread = try ServiceThread(name: "a name longer than 15 bytes") { _ in
+            name.withLock { $0 = ProcessFiles.read("/proc/thread-self/comm") ?? "" }
+        }
+        thread.join()
+        #expect(name.withLock { $0 } == "a name longer t\n")
+    }
+
     @Test func stopRunsTheHandlerOfWhatBlocks() throws {
         let queue = BoundedQueue<Int>(capacity: 1)
         let thread = try ServiceThread(name: "blocked") { stop in
-            stop.withHandler({ queue.close() }) { while queue.take() != nil {} }
+            stop.withHandler({ queue.close() }, { while queue.take() != nil {} })
         }
         #expect(queue.put(1))
         thread.stop()
@@ -153,7 +162,7 @@ import Testing
         let token = StopToken()
         token.stop()
         let calls = Mutex(0)
-        token.withHandler({ calls.withLock { $0 += 1 } }) {}
+        token.withHandler({ calls.withLock { $0 += 1 } }, {})
         token.stop()
         #expect(calls.withLock { $0 } == 1 && token.wait(milliseconds: 10_000))
     }
