@@ -86,6 +86,17 @@ public struct ElementEntry: Hashable, Sendable {
         tag & mask == self.tag && (mask == .max || tag & 0x1_0000 == 0)
     }
 
+    /// The tag as the standard writes it, `(0010,0010)` or `(60xx,3000)`.
+    public var writtenTag: String {
+        var text = "("
+        for digit in 0..<8 {
+            let shift = UInt32(28 - 4 * digit)
+            if digit == 4 { text += "," }
+            text += mask >> shift & 0xF == 0 ? "x" : String(tag >> shift & 0xF, radix: 16, uppercase: true)
+        }
+        return text + ")"
+    }
+
     /// True when every form of the VM allows one value only.
     public var isSingleValued: Bool { vm == "1" }
 }
