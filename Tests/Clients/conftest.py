@@ -115,7 +115,7 @@ def ct_slice(study, series, number, rows=64, **attributes):
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid(entropy_srcs=[series, str(number)])
     data.SpecificCharacterSet = "ISO_IR 192"
     data.PatientName, data.PatientID, data.PatientBirthDate, data.PatientSex = "Doe^Jane", "CT-1", "19700102", "F"
-    data.StudyInstanceUID, data.SeriesInstanceUID, data.FrameOfReferenceUID = study, series, series + ".9"
+    data.StudyInstanceUID, data.SeriesInstanceUID, data.FrameOfReferenceUID = study, series, generate_uid(entropy_srcs=[series, "frame"])
     data.StudyDate, data.StudyTime, data.StudyID, data.AccessionNumber = "20240301", "101112", "S1", "A-77"
     data.StudyDescription, data.SeriesDescription, data.ReferringPhysicianName = "Head", "Axial", "Roe^Richard"
     data.Modality, data.SeriesNumber, data.InstanceNumber = "CT", 3, number

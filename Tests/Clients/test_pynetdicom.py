@@ -69,7 +69,7 @@ def send_raw(archive, data_set, sop_class, sop_instance, transfer_syntax, called
         association.release()
 
 
-@pytest.mark.parametrize("path", samples())
+@pytest.mark.parametrize("path", list(samples()))
 def test_sample_in_and_out(archive, web, path):
     try:
         with warnings.catch_warnings():
