@@ -1,0 +1,232 @@
+public import DICOMDictionary
+
+/// What one reading yields: the bytes and the elements in them. Immutable once a `DataSet` has it.
+///
+/// Invariant for `Sendable`: written only by the reader that holds the only reference.
+final class DataSetTree: @unchecked Sendable {
+    var storage: ByteStorage
+    var elements: ContiguousArray<Element> = []
+    var transferSyntax: TransferSyntax
+    var characterSet: SpecificCharacterSet = .default
+    /// Where the data set begins and where reading ended, in bytes of the storage.
+    var range: Range<Int>
+    /// How many bytes belong to the data set, read or not, as far as they are in the storage.
+    var end: Int
+    var isSorted = true
+    var isTruncated = false
+    /// The bytes of the file, where they are not the storage (deflated).
+    var fileStorage: ByteStorage?
+    var stopElement: Element?
+
+    init(storage: ByteStorage, transferSyntax: TransferSyntax, range: Range<Int>) {
+        self.storage = storage
+        self.transferSyntax = transferSyntax
+        self.range = range
+        end = range.upperBound
+    }
+
+    /// Takes over what a parser found.
+    func finish(_ parser: consuming DataSetParser, start: Int, end: Int) {
+        range = start..<min(parser.position, end)
+        self.end = end
+        isSorted = parser.isSorted
+        isTruncated = parser.isTruncated
+        stopElement = parser.stopElement
+        elements = parser.takeElements()
+        characterSet = .default
+        characterSet = DataSet(tree: self).characterSet
+    }
+}
+
+/// A data set: the root, or an item of a sequence. A view without bytes of its own, cheap to copy.
+public struct DataSet: Sendable {
+    let tree: DataSetTree
+    /// The places of its first element and after its last in the tree's array.
+    let first: Int
+    let last: Int
+    /// Of the data set around it.
+    let inheritedCharacterSet: SpecificCharacterSet
+    /// The item's place in the array; -1 for the root.
+    let entry: Int
+
+    init(tree: DataSetTree) {
+        self.tree = tree
+        first = 0
+        last = tree.elements.count
+        inheritedCharacterSet = tree.characterSet
+        entry = -1
+    }
+
+    init(tree: DataSetTree, item: Element, inheriting characterSet: SpecificCharacterSet) {
+        self.tree = tree
+        first = Int(item.index) + 1
+        last = Int(item.subtreeEnd)
+        inheritedCharacterSet = characterSet
+        entry = Int(item.index)
+    }
+
+    /// Reads a bare data set (no preamble, no file meta), such as the one of a C-STORE, or a command set (implicit
+    /// little endian). The bytes are not copied, unless the transfer syntax is deflated.
+    ///
+    /// Throws the error of the first thing that cannot be read.
+    public init(
+        bytes: [UInt8], transferSyntax: TransferSyntax, options: ReadOptions = .whole
+    ) throws(DICOMError) {
+        try self.init(
+            storage: ByteStorage(bytes), range: 0..<bytes.count, transferSyntax: transferSyntax, options: options)
+    }
+
+    /// Reads the data set at this range of the storage.
+    public init(
+        storage: ByteStorage, range: Range<Int>, transferSyntax: TransferSyntax, options: ReadOptions = .whole
+    ) throws(DICOMError) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= storage.count)
+        var storage = storage
+        var range = range
+        if transferSyntax.isDeflated {
+            storage = try Inflater.inflate(storage, range, maximum: options.maximumInflatedBytes)
+            range = 0..<storage.count
+        }
+        var parser = DataSetParser(start: range.lowerBound, transferSyntax: transferSyntax, options: options)
+        var failure: DICOMError?
+        storage.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, !range.isEmpty else { return }
+            parser.detectEncoding(base, available: range.upperBound)
+            do throws(DICOMError) {
+                _ = try parser.run(base, available: range.upperBound, total: range.upperBound)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        let tree = DataSetTree(storage: storage, transferSyntax: transferSyntax, range: range)
+        tree.finish(parser, start: range.lowerBound, end: range.upperBound)
+        self.init(tree: tree)
+    }
+
+    /// How the bytes are encoded.
+    public var transferSyntax: TransferSyntax { tree.transferSyntax }
+    /// The bytes all offsets point into (inflated, in a deflated transfer syntax).
+    public var storage: ByteStorage { tree.storage }
+    /// The bytes ended too early (`ReadOptions.acceptsTruncation`).
+    public var isTruncated: Bool { tree.isTruncated }
+    /// Where the data set lies in the storage, as far as it was read: of an item its value, of the root from the first
+    /// element to the end or to `stopElement`.
+    public var range: Range<Int> { entry < 0 ? tree.range : tree.elements[entry].valueRange }
+    /// The element that `ReadOptions.stopBefore` ended the reading at: its tag, VR and place are known, its value was
+    /// not looked at and need not be in the storage. `length` is 0 when undefined.
+    public var stopElement: Element? { entry < 0 ? tree.stopElement : nil }
+    /// An item, not the root.
+    public var isItem: Bool { entry >= 0 }
+    /// No tag is smaller than the one before it, here and in all items (PS3.5 7.1).
+    public var isSorted: Bool { tree.isSorted }
+
+    /// The elements of this level, in the order of the bytes, which is ascending unless the writer was wrong.
+    public var elements: Elements { Elements(tree: tree, first: first, last: last) }
+
+    public var isEmpty: Bool { first == last }
+
+    /// The element with this tag; the first, should there be several.
+    public func element(_ tag: Tag) -> Element? {
+        let elements = tree.elements
+        let isSorted = tree.isSorted
+        return elements.withUnsafeBufferPointer { elements in
+            var index = first
+            while index < last {
+                let entry = elements[index]
+                if entry.tag.rawValue >= tag.rawValue {
+                    if entry.tag == tag { return entry }
+                    if isSorted { return nil }
+                }
+                index = Int(entry.subtreeEnd)
+            }
+            return nil
+        }
+    }
+
+    /// The items of a sequence; none when the element is not one.
+    public func items(of element: Element) -> [DataSet] {
+        guard element.isSequence else { return [] }
+        var items: [DataSet] = []
+        let characterSet = characterSet
+        var index = Int(element.index) + 1
+        while index < Int(element.subtreeEnd) {
+            let item = tree.elements[index]
+            items.append(DataSet(tree: tree, item: item, inheriting: characterSet))
+            index = Int(item.subtreeEnd)
+        }
+        return items
+    }
+
+    /// The items of the sequence with this tag.
+    public func items(_ tag: Tag) -> [DataSet] { element(tag).map(items(of:)) ?? [] }
+
+    /// The first item of the sequence with this tag.
+    public func item(_ tag: Tag) -> DataSet? {
+        guard let element = element(tag), element.isSequence, element.subtreeEnd > element.index + 1 else { return nil }
+        return DataSet(
+            tree: tree, item: tree.elements[Int(element.index) + 1], inheriting: characterSet)
+    }
+
+    /// Where the fragments of encapsulated Pixel Data lie in the storage; the first is the Basic Offset Table, which
+    /// may be empty (PS3.5 A.4).
+    public func fragments(of element: Element) -> [Range<Int>] {
+        guard element.isEncapsulated else { return [] }
+        return tree.elements[(Int(element.index) + 1)..<Int(element.subtreeEnd)].map(\.valueRange)
+    }
+
+    /// Lends the bytes of an element's value.
+    @inline(__always)
+    public func withValue<R>(of element: Element, _ body: (RawSpan) throws -> R) rethrows -> R {
+        try tree.storage.withBytes { bytes in
+            try body(bytes.extracting(element.valueRange))
+        }
+    }
+
+    /// Lends all bytes that the offsets of the elements point into.
+    @inline(__always)
+    public func withBytes<R>(_ body: (RawSpan) throws -> R) rethrows -> R { try tree.storage.withBytes(body) }
+
+    /// The private element `(group,xxee)` whose block is reserved by this creator (PS3.5 7.8.1).
+    public func privateElement(group: UInt16, creator: String, element: UInt8) -> Element? {
+        guard group & 1 == 1 else { return nil }
+        for reservation in elements
+        where reservation.tag.group == group && (0x10...0xFF).contains(reservation.tag.element) {
+            if string(of: reservation) == creator {
+                return self.element(Tag(group: group, element: reservation.tag.element << 8 | UInt16(element)))
+            }
+        }
+        return nil
+    }
+
+    /// Specific Character Set (0008,0005) of this level, or of the nearest around it that has one.
+    public var characterSet: SpecificCharacterSet {
+        guard let element = element(Tag(0x0008_0005)), element.length > 0 else { return inheritedCharacterSet }
+        return withValue(of: element) { SpecificCharacterSet(value: $0) }
+    }
+}
+
+extension DataSet {
+    /// The elements of one level.
+    public struct Elements: Sequence, Sendable {
+        let tree: DataSetTree
+        let first: Int
+        let last: Int
+
+        public func makeIterator() -> Iterator { Iterator(elements: tree.elements, index: first, last: last) }
+
+        public struct Iterator: IteratorProtocol {
+            let elements: ContiguousArray<Element>
+            var index: Int
+            let last: Int
+
+            @inline(__always)
+            public mutating func next() -> Element? {
+                guard index < last else { return nil }
+                let element = elements[index]
+                index = Int(element.subtreeEnd)
+                return element
+            }
+        }
+    }
+}
