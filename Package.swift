@@ -72,7 +72,7 @@ let package = Package(
         module("DICOMWeb", ["DICOMCore"]),
 
         // The archive
-        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "CDeflate"]),
+        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "CDeflate", "CZLib"]),
         module("PostgresAdapter", ["Archive", "ArchiveSchema", "CLibPQ"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
@@ -101,6 +101,12 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport", dependencies: ["DICOMCore"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "EventBusContract", dependencies: ["Archive"], path: "Tests/EventBusContract",
+            swiftSettings: settings),
+        .target(
+            name: "PostgresTestSupport", dependencies: ["PostgresAdapter"], path: "Tests/PostgresTestSupport",
+            swiftSettings: settings),
         tests("Dictionary"),
         tests("SchemaGenerator", ["Dictionary"]),
         tests("DICOMDictionary"),
@@ -109,12 +115,18 @@ let package = Package(
         tests("DICOMWeb", ["DICOMCore"]),
         tests("ArchiveSchema", ["DICOMCore"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
-        tests("PostgresAdapter", ["Archive", "ArchiveSchema", "DICOMCore"]),
+        tests(
+            "PostgresAdapter",
+            ["Archive", "ArchiveSchema", "DICOMCore", "EventBusContract", "PostgresTestSupport"]),
         tests("HTTPServer"),
         tests("ServiceKit"),
         tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
-        tests("ConsumerService", ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter"]),
-        tests("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter"]),
+        tests(
+            "ConsumerService",
+            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
+        tests(
+            "WebWorkerService",
+            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
         tests("ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
         tests("Wiring", ["ServiceKit"]),
     ],

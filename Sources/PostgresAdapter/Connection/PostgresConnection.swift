@@ -1,0 +1,248 @@
+import CLibPQ
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// One session. Owns its `PGconn`, and is used by one thread at a time: whoever made it, or got it from a pool.
+public final class PostgresConnection: @unchecked Sendable {
+    private let raw: OpaquePointer
+    /// Names of prepared statements by their text, oldest first in `statementOrder`.
+    private var statements: [String: String] = [:]
+    private var statementOrder: [String] = []
+    private var nextStatement = 0
+    private var parameterBytes: [UInt8] = []
+
+    /// Prepared statements kept for a session; the oldest goes first.
+    static let statementLimit = 200
+
+    /// Connects.
+    /// - Parameter connectionString: libpq's `key=value` form or a URI; keep-alives and a time limit of 10 s for
+    ///   connecting are added.
+    public init(_ connectionString: String, applicationName: String = "wado") throws(PostgresError) {
+        let keys = [
+            "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+            "tcp_user_timeout", "fallback_application_name", "client_encoding", "dbname",
+        ]
+        // `dbname` is expanded last, so what it says wins over the defaults before it.
+        let values = ["10", "1", "30", "10", "3", "60000", applicationName, "UTF8", connectionString]
+        let connection = Self.withCStrings(keys) { keys in
+            Self.withCStrings(values) { values in PQconnectdbParams(keys, values, 1) }
+        }
+        guard let connection else {
+            throw PostgresError(code: .connectionFailure, operation: "connect", message: "out of memory")
+        }
+        raw = connection
+        guard PQstatus(connection) == CONNECTION_OK else {
+            // All properties are set, so deinit runs and frees the connection.
+            throw PostgresError(connection: connection, operation: "connect")
+        }
+        // Notices may quote values; nobody reads them.
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+    }
+
+    deinit { PQfinish(raw) }
+
+    /// False once the session is lost; it never comes back, make a new one.
+    public var isAlive: Bool { PQstatus(raw) == CONNECTION_OK }
+    /// True between BEGIN and COMMIT, also after an error there.
+    public var isInTransaction: Bool { PQtransactionStatus(raw) != PQTRANS_IDLE }
+    /// The process of the server that serves this session.
+    public var backendProcess: Int32 { PQbackendPID(raw) }
+
+    /// Major version times 10,000 plus minor, such as 150014.
+    public var serverVersion: Int { Int(PQserverVersion(raw)) }
+
+    /// Runs statements without parameters, several if separated by semicolons.
+    @discardableResult
+    public func run(_ sql: String, operation: String) throws(PostgresError) -> PostgresResult {
+        try check(PQexec(raw, sql), operation: operation)
+    }
+
+    /// Runs one statement; it is prepared at its first use in this session. A parameter that may be NULL is cast in
+    /// the text (`$1::text`), since the first use settles the types.
+    @discardableResult
+    public func query(
+        _ sql: String, _ parameters: [PostgresValue] = [], operation: String
+    ) throws(PostgresError) -> PostgresResult {
+        let name = try prepare(sql, parameters, operation: operation)
+        let result = withParameters(parameters) { count, values, lengths, formats in
+            PQexecPrepared(raw, name, count, values, lengths, formats, 1)
+        }
+        do {
+            return try check(result, operation: operation)
+        } catch {
+            // The table changed under the plan, or somebody deallocated it: the next use prepares anew.
+            if error.code == .staleStatement || error.code == .missingStatement { forget(sql) }
+            throw error
+        }
+    }
+
+    /// Runs one statement that is planned for just these parameters: for patterns and ranges, where one plan for all
+    /// values is a bad one.
+    @discardableResult
+    public func queryOnce(
+        _ sql: String, _ parameters: [PostgresValue], operation: String
+    ) throws(PostgresError) -> PostgresResult {
+        let types = parameters.map { Oid($0.oid) }
+        let result = withParameters(parameters) { count, values, lengths, formats in
+            PQexecParams(raw, sql, count, types, values, lengths, formats, 1)
+        }
+        return try check(result, operation: operation)
+    }
+
+    /// Runs `body` in a transaction; rolls back when it throws.
+    public func transaction<R>(
+        _ body: (PostgresConnection) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
+        try run("BEGIN", operation: "begin")
+        do {
+            let value = try body(self)
+            try run("COMMIT", operation: "commit")
+            return value
+        } catch {
+            if isAlive && isInTransaction { PQclear(PQexec(raw, "ROLLBACK")) }
+            throw error
+        }
+    }
+
+    /// Sends rows by COPY in binary.
+    /// - Parameters:
+    ///   - sql: `COPY table (columns) FROM STDIN (FORMAT binary)`.
+    ///   - tuples: binary tuples one after the other, without the stream's header and trailer.
+    public func copyIn(_ sql: String, tuples: [UInt8], operation: String) throws(PostgresError) {
+        try check(PQexec(raw, sql), expecting: PGRES_COPY_IN, operation: operation)
+        // PGCOPY\n\377\r\n\0, flags, length of the extension: the header of the binary format.
+        let header: [UInt8] = [
+            0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
+        ]
+        var isSent = put(header[...])
+        var start = 0
+        while isSent && start < tuples.count {
+            let end = min(start + (1 << 20), tuples.count)
+            isSent = put(tuples[start..<end])
+            start = end
+        }
+        isSent = isSent && put([0xFF, 0xFF])
+        guard isSent, PQputCopyEnd(raw, nil) == 1 else {
+            throw PostgresError(connection: raw, operation: operation)
+        }
+        var failure: PostgresError?
+        while let result = PQgetResult(raw) {
+            if PQresultStatus(result) != PGRES_COMMAND_OK && failure == nil {
+                failure = PostgresError(result: result, connection: raw, operation: operation)
+            }
+            PQclear(result)
+        }
+        if let failure { throw failure }
+    }
+
+    private func put(_ bytes: ArraySlice<UInt8>) -> Bool {
+        bytes.withUnsafeBytes { buffer in
+            PQputCopyData(raw, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(buffer.count)) == 1
+        }
+    }
+
+    /// Waits for a NOTIFY on a channel that this session listens on.
+    /// - Returns: the channels heard, without repeats; empty when the time was over.
+    public func waitForNotification(timeoutMilliseconds: Int) throws(PostgresError) -> Set<String> {
+        var heard = try notifications()
+        if !heard.isEmpty { return heard }
+        var descriptor = pollfd(fd: PQsocket(raw), events: Int16(POLLIN), revents: 0)
+        guard descriptor.fd >= 0 else { throw PostgresError(connection: raw, operation: "wait") }
+        let ready = poll(&descriptor, 1, Int32(clamping: max(0, timeoutMilliseconds)))
+        if ready > 0 { heard = try notifications() }
+        return heard
+    }
+
+    /// The notifications that have arrived, without waiting.
+    private func notifications() throws(PostgresError) -> Set<String> {
+        guard PQconsumeInput(raw) == 1 else { throw PostgresError(connection: raw, operation: "wait") }
+        var heard: Set<String> = []
+        while let notification = PQnotifies(raw) {
+            if let name = notification.pointee.relname { heard.insert(String(cString: name)) }
+            PQfreemem(notification)
+        }
+        return heard
+    }
+
+    private func prepare(
+        _ sql: String, _ parameters: [PostgresValue], operation: String
+    ) throws(PostgresError) -> String {
+        if let name = statements[sql] { return name }
+        if statementOrder.count >= Self.statementLimit {
+            let oldest = statementOrder.removeFirst()
+            if let name = statements.removeValue(forKey: oldest) {
+                try check(PQexec(raw, "DEALLOCATE \(name)"), operation: "deallocate")
+            }
+        }
+        nextStatement += 1
+        let name = "s\(nextStatement)"
+        let types = parameters.map { Oid($0.oid) }
+        try check(PQprepare(raw, name, sql, Int32(types.count), types), operation: operation)
+        statements[sql] = name
+        statementOrder.append(sql)
+        return name
+    }
+
+    private func forget(_ sql: String) {
+        guard let name = statements.removeValue(forKey: sql) else { return }
+        statementOrder.removeAll { $0 == sql }
+        PQclear(PQexec(raw, "DEALLOCATE \(name)"))
+    }
+
+    @discardableResult
+    private func check(
+        _ result: OpaquePointer?, expecting expected: ExecStatusType? = nil, operation: String
+    ) throws(PostgresError) -> PostgresResult {
+        guard let result else { throw PostgresError(connection: raw, operation: operation) }
+        let status = PQresultStatus(result)
+        let isGood = expected.map { status == $0 } ?? (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        if isGood { return PostgresResult(owning: result) }
+        let error = PostgresError(result: result, connection: raw, operation: operation)
+        PQclear(result)
+        throw error
+    }
+
+    /// Lays the parameters out in one buffer and lends libpq's arrays of pointers to it.
+    private func withParameters<R>(
+        _ parameters: [PostgresValue],
+        _ body: (
+            Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?
+        ) -> R
+    ) -> R {
+        if parameters.isEmpty { return body(0, nil, nil, nil) }
+        parameterBytes.removeAll(keepingCapacity: parameterBytes.capacity < 1 << 20)
+        var ends: [Int] = []
+        ends.reserveCapacity(parameters.count)
+        for parameter in parameters {
+            parameter.encode(into: &parameterBytes)
+            ends.append(parameterBytes.count)
+        }
+        // An empty string needs an address too: a null pointer would be NULL.
+        parameterBytes.append(0)
+        return parameterBytes.withUnsafeBytes { bytes in
+            let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            var values: [UnsafePointer<CChar>?] = []
+            var lengths: [Int32] = []
+            var start = 0
+            for (index, end) in ends.enumerated() {
+                if case .null = parameters[index] { values.append(nil) } else { values.append(base.map { $0 + start }) }
+                lengths.append(Int32(truncatingIfNeeded: end - start))
+                start = end
+            }
+            return body(Int32(ends.count), values, lengths, [Int32](repeating: 1, count: ends.count))
+        }
+    }
+
+    private static func withCStrings<R>(
+        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R
+    ) -> R {
+        let copies: [UnsafePointer<CChar>?] = strings.map { strdup($0).map { UnsafePointer($0) } } + [nil]
+        defer { for copy in copies { free(UnsafeMutablePointer(mutating: copy)) } }
+        return copies.withUnsafeBufferPointer { buffer in
+            // Never empty: it ends with the null pointer.
+            body(buffer.baseAddress.unsafelyUnwrapped)
+        }
+    }
+}
