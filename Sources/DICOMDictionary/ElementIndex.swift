@@ -11,6 +11,12 @@ struct ElementIndex: @unchecked Sendable {
         var row: UInt16
     }
 
+    private struct Repeating {
+        var tag: UInt32
+        var mask: UInt32
+        var row: Int
+    }
+
     private static let none = UInt16.max
     /// Slots for each table, 2 to this power: three times as many as elements.
     private static let slotBits = 14
@@ -21,8 +27,9 @@ struct ElementIndex: @unchecked Sendable {
     private let starts: UnsafePointer<UInt32>
     private let byTag: UnsafePointer<Slot>
     private let byKeyword: UnsafePointer<UInt16>
-    /// The masks of repeating groups.
-    private let masks: [UInt32]
+    /// The rows of repeating groups. Looked through where no other row has the tag: (0028,0400) has one of its own
+    /// beside (0028,04x0).
+    private let repeating: [Repeating]
 
     private init() {
         let table = DataDictionary.elements
@@ -35,19 +42,24 @@ struct ElementIndex: @unchecked Sendable {
         let byKeyword = UnsafeMutablePointer<UInt16>.allocate(capacity: Self.slotCount)
         byKeyword.initialize(repeating: Self.none, count: Self.slotCount)
 
+        let masks = DataDictionary.masks
+        var repeating: [Repeating] = []
+
         var at = 0
         for row in 0..<count {
             starts[row] = UInt32(at)
             let line = Line(text: text + at)
-            var slot = Self.slot(of: line.tag)
-            while byTag[slot].row != Self.none { slot = (slot + 1) & (Self.slotCount - 1) }
-            // (1010,0000) is a group length, though the row (1010,xxxx) stands there.
-            let isGroupLength = line.tag & 0xFFFF == 0 && line.maskIndex != 0
-            let vr = isGroupLength ? VR.ul : line.defaultVR
-            byTag[slot] = Slot(tag: line.tag, vr: vr.rawValue, row: UInt16(row))
+            if line.maskIndex == 0 {
+                var slot = Self.slot(of: line.tag)
+                while byTag[slot].row != Self.none { slot = (slot + 1) & (Self.slotCount - 1) }
+                byTag[slot] = Slot(tag: line.tag, vr: line.defaultVR.rawValue, row: UInt16(row))
+            } else {
+                repeating.append(Repeating(tag: line.tag, mask: masks[line.maskIndex], row: row))
+            }
             let keyword = line.keyword
             if !keyword.isEmpty {
-                slot = Self.slot(of: UnsafeBufferPointer(start: line.text + keyword.lowerBound, count: keyword.count))
+                var slot = Self.slot(
+                    of: UnsafeBufferPointer(start: line.text + keyword.lowerBound, count: keyword.count))
                 while byKeyword[slot] != Self.none { slot = (slot + 1) & (Self.slotCount - 1) }
                 byKeyword[slot] = UInt16(row)
             }
@@ -58,7 +70,7 @@ struct ElementIndex: @unchecked Sendable {
         self.starts = UnsafePointer(starts)
         self.byTag = UnsafePointer(byTag)
         self.byKeyword = UnsafePointer(byKeyword)
-        masks = Array(DataDictionary.masks.dropFirst())
+        self.repeating = repeating
     }
 
     func withLine<Result>(_ row: Int, _ body: (Line) -> Result) -> Result {
@@ -68,9 +80,7 @@ struct ElementIndex: @unchecked Sendable {
     func tag(row: Int) -> Tag { withLine(row) { Tag($0.tag) } }
 
     func row(of tag: Tag) -> Int? {
-        guard let slot = find(tag.rawValue) else { return findRepeating(tag) }
-        let row = Int(slot.row)
-        return tag.element == 0 && withLine(row, { $0.maskIndex }) != 0 ? nil : row
+        find(tag.rawValue).map { Int($0.row) } ?? findRepeating(tag)
     }
 
     func vr(of tag: Tag) -> VR {
@@ -86,15 +96,10 @@ struct ElementIndex: @unchecked Sendable {
         return findRepeating(tag).map { withLine($0) { $0.defaultVR } } ?? .un
     }
 
-    /// The row of the repeating groups that the tag is in. Such a row stands in the table under its first tag.
+    /// The row of the repeating groups that the tag is in; these are even, and their elements 0 are group lengths.
     private func findRepeating(_ tag: Tag) -> Int? {
         guard !tag.isPrivate, tag.element != 0 else { return nil }
-        for (index, mask) in masks.enumerated() {
-            if let slot = find(tag.rawValue & mask), withLine(Int(slot.row), { $0.maskIndex }) == index + 1 {
-                return Int(slot.row)
-            }
-        }
-        return nil
+        return repeating.first { tag.rawValue & $0.mask == $0.tag }?.row
     }
 
     @inline(__always)

@@ -74,7 +74,7 @@ private struct TableReader {
             { context, error in
                 guard let context, let error = error?.pointee else { return }
                 let first = Unmanaged<FirstError>.fromOpaque(context).takeUnretainedValue()
-                guard first.line == nil, error.level.rawValue >= XML_ERR_ERROR.rawValue else { return }
+                guard first.line == nil, error.level == XML_ERR_FATAL else { return }
                 first.line = max(1, Int(error.line))
                 first.code = error.code
                 first.message = error.message.map { String(cString: $0) } ?? ""
@@ -170,6 +170,9 @@ private struct TableReader {
                     text.append(target)
                     wado_xml_free(target)
                 }
+            case XML_READER_TYPE_ENTITY_REFERENCE:
+                throw .init(
+                    line: line, "an entity of the document's own stands here, which no edition has; write the text")
             case XML_READER_TYPE_END_ELEMENT:
                 if xmlTextReaderDepth(reader) == depth { return text.string }
             default: break
@@ -196,7 +199,7 @@ private struct TableReader {
     private var line: Int {
         guard let node = xmlTextReaderCurrentNode(reader) else { return textLine }
         let line = Int(node.pointee.line)
-        return line < 65_535 ? line : textLine
+        return (1..<65_535).contains(line) ? line : textLine
     }
 
     private mutating func read() throws(RegistryFailure) -> Bool {

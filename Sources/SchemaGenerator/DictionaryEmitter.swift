@@ -76,10 +76,12 @@ public enum DictionaryEmitter {
                 /// How many lines there are.
                 static var elementCount: Int { \(registry.elements.count) }
 
-                /// Each line: tag, digit of the mask, `R` when retired or `-`, VRs, then VM, keyword and name after tabs.
+                /// Each line: tag, digit of the mask, `R` when retired or `-`, VRs, then VM, keyword and name after tabs;
+                /// each ends with a newline.
                 static var elements: StaticString {
             \"""
-            \(lines)\"""
+            \(lines)
+            \"""
                 }
             }
 
