@@ -1,0 +1,85 @@
+/// The headers of a request in their order, duplicates kept, in two allocations however many there are.
+public struct HTTPHeaders: Sendable {
+    var bytes: [UInt8] = []
+    var fields: [Field] = []
+
+    struct Field: Sendable {
+        var name: Int32
+        var value: Int32
+        var end: Int32
+    }
+
+    public init() {}
+
+    public var count: Int { fields.count }
+
+    public mutating func append(name: String, value: String) {
+        var name = name
+        var value = value
+        name.withUTF8 { name in value.withUTF8 { append(name: name, value: $0) } }
+    }
+
+    mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+        let start = bytes.count
+        bytes.append(contentsOf: name)
+        bytes.append(contentsOf: value)
+        fields.append(
+            Field(
+                name: Int32(truncatingIfNeeded: start), value: Int32(truncatingIfNeeded: start + name.count),
+                end: Int32(truncatingIfNeeded: bytes.count)))
+    }
+
+    /// The first value under a name, which is compared without regard to case; nil when there is none. Bytes that are
+    /// not UTF-8 come as U+FFFD.
+    public subscript(name: StaticString) -> String? {
+        for field in fields where matches(field, name) { return value(of: field) }
+        return nil
+    }
+
+    /// All values under a name, joined by commas as RFC 9110 5.3 allows; nil when there is none.
+    public func joined(_ name: StaticString) -> String? {
+        var result: String?
+        for field in fields where matches(field, name) {
+            if let first = result {
+                result = first + ", " + value(of: field)
+            } else {
+                result = value(of: field)
+            }
+        }
+        return result
+    }
+
+    public func count(of name: StaticString) -> Int {
+        var count = 0
+        for field in fields where matches(field, name) { count += 1 }
+        return count
+    }
+
+    /// Name and value of the field at an index below `count`.
+    public func field(at index: Int) -> (name: String, value: String) {
+        let field = fields[index]
+        return (
+            String(decoding: bytes[Int(field.name)..<Int(field.value)], as: UTF8.self), value(of: field)
+        )
+    }
+
+    private func value(of field: Field) -> String {
+        String(decoding: bytes[Int(field.value)..<Int(field.end)], as: UTF8.self)
+    }
+
+    private func matches(_ field: Field, _ name: StaticString) -> Bool {
+        let length = Int(field.value - field.name)
+        guard length == name.utf8CodeUnitCount else { return false }
+        let start = Int(field.name)
+        let pointer = name.utf8Start
+        return bytes.withUnsafeBufferPointer { bytes in
+            for i in 0..<length where lowercase(bytes[start + i]) != lowercase(pointer[i]) { return false }
+            return true
+        }
+    }
+}
+
+/// The lower case of an ASCII letter; any other byte as it is.
+func lowercase(_ byte: UInt8) -> UInt8 {
+    byte >= 0x41 && byte <= 0x5A ? byte | 0x20 : byte
+}

@@ -1,0 +1,82 @@
+/// A response. `Date`, `Content-Length`, `Transfer-Encoding` and `Connection` are the server's business.
+public struct HTTPResponse: Sendable {
+    /// 200...599.
+    public var status: Int
+    public private(set) var headers: [(name: StaticString, value: String)] = []
+    public var body: HTTPBody
+    /// The connection ends after this response.
+    public var closes = false
+    /// Given back in `HTTPExchange`, for access logs.
+    public var note: (any Sendable)?
+
+    public init(_ status: Int, body: HTTPBody = .empty) {
+        self.status = status
+        self.body = body
+    }
+
+    /// Adds a header. Control characters in the value become spaces, so that no value can end its line.
+    public mutating func add(_ name: StaticString, _ value: String) {
+        var value = value
+        let isClean = value.withUTF8 { bytes in
+            for byte in bytes where byte < 0x20 || byte == 0x7F { return false }
+            return true
+        }
+        if !isClean {
+            value = String(
+                decoding: value.utf8.map { $0 < 0x20 || $0 == 0x7F ? 0x20 : $0 }, as: UTF8.self)
+        }
+        headers.append((name, value))
+    }
+
+    /// Adds a header that the caller knows to be free of control characters.
+    public mutating func add(_ name: StaticString, literal value: StaticString) {
+        headers.append((name, value.description))
+    }
+
+    /// The first value under a name, spelled exactly so.
+    public func header(_ name: StaticString) -> String? {
+        headers.first { $0.name.description == name.description }?.value
+    }
+}
+
+/// The body of a response.
+public enum HTTPBody: Sendable {
+    case empty
+    case bytes([UInt8])
+    /// A range of a file, sent without passing through the process.
+    case file(HTTPFile, offset: Int, length: Int)
+    /// Bytes made as they are sent.
+    case stream(any HTTPBodyStream)
+
+    /// Bytes; nil when unknown.
+    public var length: Int? {
+        switch self {
+        case .empty: 0
+        case .bytes(let bytes): bytes.count
+        case .file(_, _, let length): length
+        case .stream(let stream): stream.length
+        }
+    }
+}
+
+/// A body that is produced piece by piece, on the connection's thread, as fast as the peer takes it.
+public protocol HTTPBodyStream: AnyObject, Sendable {
+    /// Bytes in all; nil when unknown (then sent chunked). A stream that ends before its length cuts the connection, so
+    /// that no peer takes a part for the whole.
+    var length: Int? { get }
+    /// Fills a buffer of 1 or more bytes with at least 1 byte and returns how many; 0: the end. May block. An error
+    /// cuts the connection.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
+}
+
+/// What was asked, what was answered, and how it went. Made when the last byte was sent or the connection was lost.
+public struct HTTPExchange: Sendable {
+    public var request: HTTPRequest
+    public var status: Int
+    /// Bytes of the body given to the system for sending; 0 of a range sent incompletely.
+    public var sentBytes: Int
+    public var isComplete: Bool
+    /// From the end of the headers to the end of the response.
+    public var nanoseconds: UInt64
+    public var note: (any Sendable)?
+}

@@ -1,0 +1,94 @@
+internal import CMicroHTTPD
+import Glibc
+import Synchronization
+
+/// Bytes the library asks of a stream at a time.
+private let blockSize = 131_072
+
+extension Connection {
+    /// Hands a response to the library. `.NO` closes the connection without an answer.
+    func queue(_ response: HTTPResponse, on connection: OpaquePointer) -> MHD_Result {
+        step = .answered
+        status = response.status
+        note = response.note
+        responseLength = response.body.length
+        guard let made = make(response.body) else {
+            status = 500
+            return .NO
+        }
+        defer { MHD_destroy_response(made) }
+        for (name, value) in response.headers {
+            name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) { name in
+                _ = MHD_add_response_header(made, name, value)
+            }
+        }
+        if response.closes || core.isStopping.load(ordering: .relaxed) {
+            MHD_add_response_header(made, "Connection", "close")
+        }
+        enter(.sending)
+        return MHD_queue_response(connection, UInt32(clamping: response.status), made)
+    }
+
+    private func make(_ body: HTTPBody) -> OpaquePointer? {
+        switch body {
+        case .empty: return MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
+        case .bytes(let bytes):
+            return bytes.withUnsafeBytes {
+                // The library copies; the pointer is not written to.
+                MHD_create_response_from_buffer(
+                    $0.count, UnsafeMutableRawPointer(mutating: $0.baseAddress), .RESPMEM_MUST_COPY)
+            }
+        case .file(let file, let offset, let length):
+            // The library would spin at the end of a file that is shorter than promised. One that is cut while it is
+            // being sent ends by the stall window.
+            guard offset >= 0, length >= 0, offset <= file.size, length <= file.size - offset else { return nil }
+            let descriptor = file.take()
+            guard descriptor >= 0 else { return nil }
+            guard
+                let response = MHD_create_response_from_fd_at_offset64(UInt64(length), descriptor, UInt64(offset))
+            else {
+                close(descriptor)
+                return nil
+            }
+            return response
+        case .stream(let stream):
+            let box = Unmanaged.passRetained(StreamBox(stream, self))
+            let length = stream.length
+            let response = MHD_create_response_from_callback(
+                length.map { UInt64(max(0, $0)) } ?? UInt64.max, min(blockSize, max(1, length ?? blockSize)),
+                readStream, box.toOpaque(),
+                { context in
+                    if let context { Unmanaged<StreamBox>.fromOpaque(context).release() }
+                })
+            if response == nil { box.release() }
+            return response
+        }
+    }
+}
+
+/// A stream being sent, owned by the library's response.
+private final class StreamBox {
+    let stream: any HTTPBodyStream
+    let connection: Connection
+
+    init(_ stream: any HTTPBodyStream, _ connection: Connection) {
+        self.stream = stream
+        self.connection = connection
+    }
+}
+
+private let readStream: MHD_ContentReaderCallback = { context, position, buffer, capacity in
+    guard let context, let buffer, capacity > 0 else { return -2 }
+    let box = Unmanaged<StreamBox>.fromOpaque(context).takeUnretainedValue()
+    do {
+        let count = try box.stream.read(into: UnsafeMutableRawBufferPointer(start: buffer, count: capacity))
+        guard count > 0, count <= capacity else {
+            // The end (-1), unless more was promised: then cut (-2).
+            return count == 0 && box.stream.length == nil ? -1 : -2
+        }
+        box.connection.sentBytes += count
+        return count
+    } catch {
+        return -2
+    }
+}
