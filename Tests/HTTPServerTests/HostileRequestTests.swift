@@ -57,7 +57,7 @@ import Testing
     @Test(arguments: refused.indices)
     func isRefusedAndTheConnectionEnds(index: Int) throws {
         let (name, request, status) = Self.refused[index]
-        try withServer(answer: { _ in text("served") }) { server in
+        try TestServer(answer: { _ in text("served") }).serve { server in
             let client = try RawClient(server.port)
             // What follows must never be served: a proxy may take it for a part of the body.
             client.send(request + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -78,7 +78,7 @@ import Testing
     func isRefusedWithItsStatus(index: Int) throws {
         let (name, request, status) = Self.refused[index]
         guard request.utf8.count < 10_000 else { return }
-        try withServer(answer: { _ in text("served") }) { server in
+        try TestServer(answer: { _ in text("served") }).serve { server in
             let client = try RawClient(server.port)
             client.send(request)
             #expect(try client.response().status == status, "\(name)")
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test func takesEveryFormOfTarget() throws {
-        try withServer(answer: { text($0.target) }) { server in
+        try TestServer(answer: { text($0.target) }).serve { server in
             let client = try RawClient(server.port)
             client.send("GET http://example.org:80/a?b HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(try client.response().text == "/a?b")
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test func hundredHeadersAreFine() throws {
-        try withServer(answer: { text("\($0.headers.count)") }) { server in
+        try TestServer(answer: { text("\($0.headers.count)") }).serve { server in
             let headers = (0..<100).map { "X-\($0): y\r\n" }.joined()
             let answer = try fetch(server.port, "/", headers)
             #expect(answer == "101")
@@ -113,7 +113,7 @@ import Testing
     @Test func headersThatTrickleEnd() throws {
         var configuration = HTTPServerConfiguration()
         configuration.headerDeadline = 300
-        try withServer(configuration, answer: { _ in text("served") }) { server in
+        try TestServer(configuration, answer: { _ in text("served") }).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ")
             var isOpen = true
@@ -130,7 +130,7 @@ import Testing
         var configuration = HTTPServerConfiguration()
         configuration.headerDeadline = 300
         configuration.idleTimeout = 300
-        try withServer(configuration, answer: { _ in text("served") }) { server in
+        try TestServer(configuration, answer: { _ in text("served") }).serve { server in
             #expect(try RawClient(server.port).isEnded())
             let client = try RawClient(server.port)
             _ = try client.get("/")

@@ -27,10 +27,10 @@ private final class Counter: Sendable {
     @Test func handlersThatBlockDelayNobody() throws {
         let gate = Gate()
         let served = Counter()
-        try withServer(answer: { request in
+        try TestServer(answer: { request in
             if request.target == "/slow" { gate.pass() }
             return text(request.target)
-        }) { server in
+        }).serve { server in
             let port = server.port
             let workers = (0..<64).map { _ in
                 Worker {
@@ -52,7 +52,7 @@ private final class Counter: Sendable {
 
     @Test func servesThousandsOfConnections() throws {
         let served = Counter()
-        try withServer(answer: { text($0.target) }) { server in
+        try TestServer(answer: { text($0.target) }).serve { server in
             let port = server.port
             let workers = (0..<8).map { worker in
                 Worker {
@@ -70,7 +70,7 @@ private final class Counter: Sendable {
     @Test func idleConnectionsMakeRoomForNewOnes() throws {
         var configuration = HTTPServerConfiguration()
         configuration.maximumConnections = 16
-        try withServer(configuration, answer: { text($0.target) }) { server in
+        try TestServer(configuration, answer: { text($0.target) }).serve { server in
             // Ten times as many silent and idle ones as there are places, all kept open.
             var silent: [RawClient] = []
             for i in 0..<160 {
@@ -88,7 +88,7 @@ private final class Counter: Sendable {
     @Test func limitsConnectionsOfOneAddress() throws {
         var configuration = HTTPServerConfiguration()
         configuration.maximumConnectionsPerAddress = 2
-        try withServer(configuration, answer: { text($0.target) }) { server in
+        try TestServer(configuration, answer: { text($0.target) }).serve { server in
             let first = try RawClient(server.port)
             let second = try RawClient(server.port)
             #expect(try first.get("/1").text == "/1")
@@ -99,13 +99,13 @@ private final class Counter: Sendable {
 
     @Test func clientsThatGoAwayInTheMiddleOfAnAnswerDoNoHarm() throws {
         let file = try TemporaryFile(count: 4 << 20)
-        try withServer(answer: { request in
+        try TestServer(answer: { request in
             guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
             if request.target == "/ok" { return text("ok") }
             return request.target == "/file"
                 ? HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
                 : HTTPResponse(200, body: .stream(HTTPSegments([.file(open, offset: 0, length: open.size)])))
-        }) { server in
+        }).serve { server in
             for i in 0..<40 {
                 let client = try RawClient(server.port)
                 client.send("GET /\(i % 2 == 0 ? "file" : "stream") HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -120,13 +120,13 @@ private final class Counter: Sendable {
         let file = try TemporaryFile(count: 32 << 20)
         var configuration = HTTPServerConfiguration()
         configuration.stallWindow = 300
-        try withServer(
+        try TestServer(
             configuration,
             answer: { _ in
                 guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
                 return HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
             }
-        ) { server in
+        ).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             while server.reapedCount == 0 { usleep(10_000) }
@@ -196,7 +196,7 @@ private final class Counter: Sendable {
     }
 
     @Test func saysThatAPortIsTaken() throws {
-        try withServer(answer: { _ in text("first") }) { first in
+        try TestServer(answer: { _ in text("first") }).serve { first in
             var configuration = HTTPServerConfiguration()
             configuration.port = first.port
             let second = HTTPServer(configuration: configuration, handler: { _ in text("second") })

@@ -163,17 +163,24 @@ final class Worker: @unchecked Sendable {
     func join() { done.wait() }
 }
 
-/// Starts a server for the time of a closure.
-func withServer<R>(
-    _ configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
-    upload: @escaping @Sendable (HTTPRequest) -> HTTPUpload = { _ in .discard },
-    observer: (@Sendable (HTTPExchange) -> Void)? = nil,
-    answer handler: @escaping @Sendable (HTTPRequest) -> HTTPResponse, body: (HTTPServer) throws -> R
-) throws -> R {
-    let server = HTTPServer(configuration: configuration, handler: handler, upload: upload, observer: observer)
-    try server.start()
-    defer { server.stop() }
-    return try body(server)
+/// A server for the time of a closure.
+struct TestServer {
+    private let server: HTTPServer
+
+    init(
+        _ configuration: HTTPServerConfiguration = HTTPServerConfiguration(),
+        upload: @escaping @Sendable (HTTPRequest) -> HTTPUpload = { _ in .discard },
+        observer: (@Sendable (HTTPExchange) -> Void)? = nil,
+        answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse
+    ) {
+        server = HTTPServer(configuration: configuration, handler: answer, upload: upload, observer: observer)
+    }
+
+    func serve<R>(_ body: (HTTPServer) throws -> R) throws -> R {
+        try server.start()
+        defer { server.stop() }
+        return try body(server)
+    }
 }
 
 func text(_ text: String, _ status: Int = 200) -> HTTPResponse {

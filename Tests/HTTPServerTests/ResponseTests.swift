@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ResponseTests {
     @Test func keepsAConnectionForManyRequests() throws {
-        try withServer(answer: { text("you asked for \($0.target)") }) { server in
+        try TestServer(answer: { text("you asked for \($0.target)") }).serve { server in
             let client = try RawClient(server.port)
             for i in 0..<20 {
                 let response = try client.get("/a/\(i)?q=%2F")
@@ -17,16 +17,15 @@ import Testing
     }
 
     @Test func answersPipelinedRequestsInOrder() throws {
-        try withServer(answer: { text($0.target + String(decoding: $0.body, as: UTF8.self)) }) { server in
+        try TestServer(answer: { text($0.target + String(decoding: $0.body, as: UTF8.self)) }).serve { server in
             let client = try RawClient(server.port)
             client.send((0..<50).map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined())
             for i in 0..<50 { #expect(try client.response().text == "/\(i)") }
         }
-        try withServer(
+        try TestServer(
             upload: { _ in .collect(limit: 100) },
             answer: { text($0.target + String(decoding: $0.body, as: UTF8.self)) }
-        ) {
-            server in
+        ).serve { server in
             let client = try RawClient(server.port)
             client.send(
                 "POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbodyGET /g HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -36,7 +35,7 @@ import Testing
     }
 
     @Test func answersHEADWithTheHeadersOfGET() throws {
-        try withServer(answer: { _ in text("12345") }) { server in
+        try TestServer(answer: { _ in text("12345") }).serve { server in
             let client = try RawClient(server.port)
             client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
             let response = try client.response(toHead: true)
@@ -46,7 +45,7 @@ import Testing
     }
 
     @Test func closesAfterHTTP10() throws {
-        try withServer(answer: { _ in text("old") }) { server in
+        try TestServer(answer: { _ in text("old") }).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.0\r\n\r\n")
             #expect(try client.response().text == "old")
@@ -56,7 +55,7 @@ import Testing
 
     @Test(arguments: [204, 304])
     func sendsNoBodyWhereNoneBelongs(status: Int) throws {
-        try withServer(answer: { $0.target == "/" ? HTTPResponse(status) : text("next") }) { server in
+        try TestServer(answer: { $0.target == "/" ? HTTPResponse(status) : text("next") }).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(try client.response().status == status)
@@ -66,12 +65,12 @@ import Testing
 
     @Test func sendsRangesOfFiles() throws {
         let file = try TemporaryFile(count: 1_000_000)
-        try withServer(answer: { request in
+        try TestServer(answer: { request in
             guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
             return request.target == "/all"
                 ? HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
                 : HTTPResponse(200, body: .file(open, offset: 12_345, length: 543_210))
-        }) { server in
+        }).serve { server in
             let client = try RawClient(server.port)
             #expect(try client.get("/all").body == file.bytes)
             #expect(try client.get("/range").body == Array(file.bytes[12_345..<555_555]))
@@ -81,10 +80,10 @@ import Testing
 
     @Test func cutsTheConnectionWhenAFileIsShorterThanPromised() throws {
         let file = try TemporaryFile(count: 1_000)
-        try withServer(answer: { _ in
+        try TestServer(answer: { _ in
             guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
             return HTTPResponse(200, body: .file(open, offset: 500, length: 5_000))
-        }) { server in
+        }).serve { server in
             let client = try RawClient(server.port)
             #expect(throws: RawClient.Failure.self) { try client.get("/") }
         }
@@ -94,13 +93,13 @@ import Testing
         let file = try TemporaryFile(count: 64 << 20)
         var configuration = HTTPServerConfiguration()
         configuration.stallWindow = 300
-        try withServer(
+        try TestServer(
             configuration,
             answer: { _ in
                 guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
                 return HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
             }
-        ) { server in
+        ).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             #expect(client.readHead().contains("Content-Length: \(64 << 20)"))
@@ -121,12 +120,12 @@ import Testing
         var expected: [UInt8] = []
         for file in files { expected += Array("--x\r\n".utf8) + file.bytes[100...] }
         let whole = expected
-        try withServer(answer: { _ in
+        try TestServer(answer: { _ in
             let next = Mutex(0)
             let box = SegmentSource(next: next, files: files)
             return HTTPResponse(
                 200, body: .stream(HTTPSegments(length: isLengthKnown ? whole.count : nil) { try box.step() }))
-        }) { server in
+        }).serve { server in
             let client = try RawClient(server.port)
             for _ in 0..<2 {
                 let response = try client.get("/")
@@ -138,7 +137,7 @@ import Testing
 
     @Test func sendsAnArrayOfSegmentsWithItsLength() throws {
         let file = try TemporaryFile(count: 300_000)
-        try withServer(answer: { _ in
+        try TestServer(answer: { _ in
             guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
             return HTTPResponse(
                 200,
@@ -147,7 +146,7 @@ import Testing
                         .bytes(Array("head".utf8)), .bytes([]), .file(open, offset: 7, length: 250_000),
                         .bytes(Array("tail".utf8)),
                     ])))
-        }) { server in
+        }).serve { server in
             let client = try RawClient(server.port)
             let response = try client.get("/")
             #expect(response.header("Content-Length") == "250008")
@@ -157,22 +156,22 @@ import Testing
 
     @Test(arguments: [nil, 1_000])
     func cutsTheConnectionWhenAStreamFails(length: Int?) throws {
-        try withServer(answer: { _ in
+        try TestServer(answer: { _ in
             let count = Mutex(0)
             let source = FailingSource(count: count)
             return HTTPResponse(200, body: .stream(HTTPSegments(length: length) { try source.step() }))
-        }) { server in
+        }).serve { server in
             let client = try RawClient(server.port)
             #expect(throws: RawClient.Failure.self) { try client.get("/") }
         }
     }
 
     @Test func noValueEndsItsHeaderLine() throws {
-        try withServer(answer: { _ in
+        try TestServer(answer: { _ in
             var response = text("ok")
             response.add("X-Echo", "a\r\nSet-Cookie: b=c\r\n\r\nbody\u{0}\u{7F}")
             return response
-        }) { server in
+        }).serve { server in
             let response = try RawClient(server.port).get("/")
             #expect(response.header("Set-Cookie") == nil)
             #expect(response.header("X-Echo")?.hasPrefix("a  Set-Cookie: b=c    body") == true)
@@ -183,14 +182,14 @@ import Testing
     @Test func tellsTheObserverWhatHappened() throws {
         let seen = Mutex<[HTTPExchange]>([])
         let log = ExchangeLog(seen: seen)
-        try withServer(
+        try TestServer(
             observer: { log.append($0) },
             answer: { request in
                 var response = text("12345", 201)
                 response.note = request.target
                 return response
             }
-        ) { server in
+        ).serve { server in
             let client = try RawClient(server.port)
             _ = try client.get("/x")
             client.send("HEAD /y HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -204,11 +203,11 @@ import Testing
     }
 
     @Test func keepsDuplicateHeadersInOrder() throws {
-        try withServer(answer: { request in
+        try TestServer(answer: { request in
             text(
                 "\(request.headers.joined("accept") ?? "-")|\(request.headers["Accept"] ?? "-")|\(request.headers.count(of: "ACCEPT"))"
             )
-        }) { server in
+        }).serve { server in
             let response = try RawClient(server.port).get("/", "Accept: a;q=1\r\nX: y\r\naccept: b\r\n")
             #expect(response.text == "a;q=1, b|a;q=1|2")
         }

@@ -35,13 +35,13 @@ private let hasTools = ["/usr/bin/openssl", "/usr/bin/curl"].allSatisfy(FileMana
             certificate: try String(contentsOf: certificate, encoding: .utf8),
             key: try String(contentsOf: key, encoding: .utf8))
         let file = try TemporaryFile(count: 700_000)
-        try withServer(
+        try TestServer(
             configuration,
             answer: { request in
                 guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
                 return HTTPResponse(200, body: .file(open, offset: 100, length: 600_000))
             }
-        ) { server in
+        ).serve { server in
             let data = try run(
                 "/usr/bin/curl", ["-s", "--cacert", certificate.path, "https://localhost:\(server.port)/"])
             #expect(Array(data) == Array(file.bytes[100..<600_100]))

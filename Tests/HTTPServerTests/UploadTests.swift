@@ -41,7 +41,7 @@ private final class Sum: HTTPBodyReceiver {
 @Suite struct UploadTests {
     @Test func receivesBodiesOfKnownAndUnknownLength() throws {
         let report = Sum.Report()
-        try withServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("no body") }) { server in
+        try TestServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("no body") }).serve { server in
             let client = try RawClient(server.port)
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
             client.send([UInt8](repeating: 7, count: 100_000))
@@ -61,8 +61,9 @@ private final class Sum: HTTPBodyReceiver {
     }
 
     @Test func collectsUpToALimit() throws {
-        try withServer(upload: { _ in .collect(limit: 10) }, answer: { text(String(decoding: $0.body, as: UTF8.self)) })
-        { server in
+        let server = TestServer(
+            upload: { _ in .collect(limit: 10) }, answer: { text(String(decoding: $0.body, as: UTF8.self)) })
+        try server.serve { server in
             let client = try RawClient(server.port)
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789")
             #expect(try client.response().text == "0123456789")
@@ -76,7 +77,8 @@ private final class Sum: HTTPBodyReceiver {
     }
 
     @Test func rejectsBeforeTheBodyIsRead() throws {
-        try withServer(upload: { _ in .reject(text("not here", 405)) }, answer: { _ in text("handled") }) { server in
+        try TestServer(upload: { _ in .reject(text("not here", 405)) }, answer: { _ in text("handled") }).serve {
+            server in
             let client = try RawClient(server.port)
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
             #expect(try client.response().status == 405)
@@ -86,7 +88,8 @@ private final class Sum: HTTPBodyReceiver {
 
     @Test func aReceiverMayRefuseInTheMiddle() throws {
         let report = Sum.Report()
-        try withServer(upload: { _ in .receive(Sum(report, failAt: 10)) }, answer: { _ in text("handled") }) { server in
+        try TestServer(upload: { _ in .receive(Sum(report, failAt: 10)) }, answer: { _ in text("handled") }).serve {
+            server in
             let client = try RawClient(server.port)
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
             client.send([UInt8](repeating: 7, count: 200_000))
@@ -97,7 +100,7 @@ private final class Sum: HTTPBodyReceiver {
     }
 
     @Test func dropsTheBodyOfAGet() throws {
-        try withServer(answer: { _ in text("handled") }) { server in
+        try TestServer(answer: { _ in text("handled") }).serve { server in
             let client = try RawClient(server.port)
             #expect(try client.get("/", "Content-Length: 0\r\n").text == "handled")
             client.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -108,7 +111,7 @@ private final class Sum: HTTPBodyReceiver {
 
     @Test func aClientThatGoesAwayIsNoticed() throws {
         let report = Sum.Report()
-        try withServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }) { server in
+        try TestServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }).serve { server in
             do {
                 let client = try RawClient(server.port)
                 client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
@@ -125,7 +128,7 @@ private final class Sum: HTTPBodyReceiver {
         let report = Sum.Report()
         var configuration = HTTPServerConfiguration()
         configuration.stallWindow = 300
-        try withServer(configuration, upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }) {
+        try TestServer(configuration, upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }).serve {
             server in
             let client = try RawClient(server.port)
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
@@ -141,7 +144,7 @@ private final class Sum: HTTPBodyReceiver {
 
     @Test func aLargeBodyTakesLittleMemory() throws {
         let report = Sum.Report()
-        try withServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }) { server in
+        try TestServer(upload: { _ in .receive(Sum(report)) }, answer: { _ in text("handled") }).serve { server in
             let client = try RawClient(server.port)
             let before = residentKilobytes()
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: \(512 << 20)\r\n\r\n")
