@@ -69,7 +69,7 @@ let package = Package(
         // DICOM
         module("DICOMCore", ["DICOMDictionary", "CDeflate", "CZLib"]),
         module("DICOMNetwork", ["DICOMCore"]),
-        module("DICOMWeb", ["DICOMCore"]),
+        module("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
 
         // The archive
         module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "CDeflate", "CZLib"]),
@@ -112,7 +112,7 @@ let package = Package(
         tests("DICOMDictionary", ["Dictionary"]),
         tests("DICOMCore"),
         tests("DICOMNetwork", ["DICOMCore"]),
-        tests("DICOMWeb", ["DICOMCore"]),
+        tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
         tests("ArchiveSchema", ["DICOMCore"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
         tests(

@@ -1,0 +1,398 @@
+public import DICOMCore
+internal import DICOMDictionary
+
+extension DICOMJSON {
+    /// Appends the data set as one JSON object, attributes ascending, UTF-8, without white space. It is valid JSON
+    /// whatever the values are. Of a data set that was read up to Pixel Data, that gets its BulkDataURI too.
+    public static func encode(_ dataSet: DataSet, bulkData: BulkDataPolicy, into output: inout [UInt8]) {
+        var encoder = DICOMJSONEncoder(policy: bulkData, capacity: dataSet.range.count < 65_536 ? 16_384 : 65_536)
+        dataSet.storage.withUnsafeBytes { bytes in
+            encoder.object(dataSet, bytes)
+        }
+        output.append(contentsOf: encoder.sink.bytes)
+    }
+}
+
+/// Value representations as numbers, so that the switch is a table.
+private enum Code {
+    static let ae: UInt16 = 0x4145
+    static let `as`: UInt16 = 0x4153
+    static let at: UInt16 = 0x4154
+    static let cs: UInt16 = 0x4353
+    static let da: UInt16 = 0x4441
+    static let ds: UInt16 = 0x4453
+    static let dt: UInt16 = 0x4454
+    static let fd: UInt16 = 0x4644
+    static let fl: UInt16 = 0x464C
+    static let `is`: UInt16 = 0x4953
+    static let lo: UInt16 = 0x4C4F
+    static let lt: UInt16 = 0x4C54
+    static let ob: UInt16 = 0x4F42
+    static let od: UInt16 = 0x4F44
+    static let of: UInt16 = 0x4F46
+    static let ol: UInt16 = 0x4F4C
+    static let ov: UInt16 = 0x4F56
+    static let ow: UInt16 = 0x4F57
+    static let pn: UInt16 = 0x504E
+    static let sh: UInt16 = 0x5348
+    static let sl: UInt16 = 0x534C
+    static let sq: UInt16 = 0x5351
+    static let ss: UInt16 = 0x5353
+    static let st: UInt16 = 0x5354
+    static let sv: UInt16 = 0x5356
+    static let tm: UInt16 = 0x544D
+    static let uc: UInt16 = 0x5543
+    static let ui: UInt16 = 0x5549
+    static let ul: UInt16 = 0x554C
+    static let un: UInt16 = 0x554E
+    static let ur: UInt16 = 0x5552
+    static let us: UInt16 = 0x5553
+    static let ut: UInt16 = 0x5554
+    static let uv: UInt16 = 0x5556
+}
+
+/// Writes data sets; all offsets are into one buffer.
+private struct DICOMJSONEncoder: ~Copyable {
+    var sink: JSONSink
+    private let policy: BulkDataPolicy
+    private let prefix: [UInt8]
+    /// Sequences and items around the current data set, as a BulkDataURI has them, with a slash at the end.
+    private var path: [UInt8] = []
+
+    init(policy: BulkDataPolicy, capacity: Int) {
+        sink = JSONSink(capacity: capacity)
+        self.policy = policy
+        // The prefix goes into a JSON string many times: escaped once.
+        var escaped = JSONSink(capacity: policy.uriPrefix.utf8.count * 6)
+        var text = policy.uriPrefix
+        text.withUTF8 { escaped.appendEscaped(UnsafeRawBufferPointer($0)) }
+        prefix = Array(escaped.bytes)
+    }
+
+    mutating func object(_ dataSet: DataSet, _ bytes: UnsafeRawBufferPointer) {
+        sink.append("{")
+        var isFirst = true
+        var previous: UInt32?
+        if dataSet.isSorted {
+            for element in dataSet.elements where element.tag.rawValue != previous {
+                previous = element.tag.rawValue
+                attribute(element, dataSet, bytes, &isFirst)
+            }
+        } else {
+            // A stable order, so that of equal tags the first stays the first.
+            let sorted = dataSet.elements.enumerated().sorted {
+                ($0.element.tag.rawValue, $0.offset) < ($1.element.tag.rawValue, $1.offset)
+            }
+            for (_, element) in sorted where element.tag.rawValue != previous {
+                previous = element.tag.rawValue
+                attribute(element, dataSet, bytes, &isFirst)
+            }
+        }
+        if let stop = dataSet.stopElement, Self.isPixelData(stop.tag.rawValue), stop.tag.rawValue != previous {
+            sink.beginAttribute(stop.tag.rawValue, stop.vr.rawValue, isFirst: isFirst)
+            if stop.length > 0 || stop.isUndefinedLength { uri(stop.tag.rawValue) }
+            sink.append("}")
+        }
+        sink.append("}")
+    }
+
+    static func isPixelData(_ tag: UInt32) -> Bool { tag == 0x7FE0_0010 || tag == 0x7FE0_0008 || tag == 0x7FE0_0009 }
+
+    private mutating func attribute(
+        _ element: Element, _ dataSet: DataSet, _ bytes: UnsafeRawBufferPointer, _ isFirst: inout Bool
+    ) {
+        let tag = element.tag.rawValue
+        // Group lengths; and items or delimiters that stand where they may not.
+        if tag & 0xFFFF == 0 || tag >> 16 == 0xFFFE { return }
+        let isSequence = element.isSequence
+        var vr = isSequence ? Code.sq : element.vr.rawValue
+        // A private creator is LO, also where it is written as UN (PS3.5 7.8.1, 6.2.2).
+        if vr == Code.un, tag & 0x1_0000 != 0, (0x10...0xFF).contains(tag & 0xFFFF) { vr = Code.lo }
+        sink.beginAttribute(tag, vr, isFirst: isFirst)
+        isFirst = false
+        let range = element.valueRange
+        guard range.lowerBound >= 0, range.upperBound <= bytes.count, !range.isEmpty || isSequence else {
+            // An empty value, or a place outside of the buffer, which no reader yields.
+            return sink.append("}")
+        }
+        let value = UnsafeRawBufferPointer(rebasing: bytes[range])
+        if element.isEncapsulated {
+            binary(tag, value, 1, isBulk: !policy.isInline)
+            return sink.append("}")
+        }
+        let isBig = element.isBigEndian
+        switch vr {
+        case Code.ae, Code.as, Code.cs, Code.da, Code.dt, Code.tm, Code.ui:
+            text(value, element, dataSet, split: true, leading: true)
+        case Code.lo, Code.sh: text(value, element, dataSet, split: true, leading: true)
+        case Code.uc: text(value, element, dataSet, split: true, leading: false)
+        case Code.lt, Code.st, Code.ut, Code.ur: text(value, element, dataSet, split: false, leading: false)
+        case Code.ds, Code.is: decimals(value)
+        case Code.pn: names(value, element, dataSet)
+        case Code.us: integers(value, UInt16.self, isBig)
+        case Code.ss: integers(value, Int16.self, isBig)
+        case Code.ul: integers(value, UInt32.self, isBig)
+        case Code.sl: integers(value, Int32.self, isBig)
+        case Code.uv: integers(value, UInt64.self, isBig)
+        case Code.sv: integers(value, Int64.self, isBig)
+        case Code.fl: floats(value, isBig)
+        case Code.fd: doubles(value, isBig)
+        case Code.at: tags(value, isBig)
+        case Code.sq: sequence(element, dataSet, bytes)
+        case Code.ow: binary(tag, value, isBig ? 2 : 1)
+        case Code.of, Code.ol: binary(tag, value, isBig ? 4 : 1)
+        case Code.od, Code.ov: binary(tag, value, isBig ? 8 : 1)
+        default: binary(tag, value, 1)
+        }
+        sink.append("}")
+    }
+
+    // MARK: Text
+
+    /// What a scan of the bytes has to know: 1 for what JSON escapes, 2 for what a character set decides, 4 for a
+    /// backslash.
+    @inline(__always)
+    private static func classify(_ value: UnsafeRawBufferPointer) -> UInt8 {
+        var flags: UInt8 = 0
+        for byte in value {
+            if byte >= 0x80 || byte == 0x1B {
+                flags |= 2
+            } else if byte < 0x20 || byte == 0x22 || byte == 0x7F {
+                flags |= 1
+            } else if byte == 0x5C {
+                flags |= 4
+            }
+        }
+        return flags
+    }
+
+    /// Without spaces and NULs at the end, and at the beginning where those do not count.
+    @inline(__always)
+    private static func trimmed(_ value: UnsafeRawBufferPointer, leading: Bool) -> UnsafeRawBufferPointer {
+        var end = value.count
+        while end > 0, value[end - 1] == 0x20 || value[end - 1] == 0 { end -= 1 }
+        var start = 0
+        if leading { while start < end, value[start] == 0x20 || value[start] == 0 { start += 1 } }
+        return UnsafeRawBufferPointer(rebasing: value[start..<end])
+    }
+
+    private mutating func text(
+        _ untrimmed: UnsafeRawBufferPointer, _ element: Element, _ dataSet: DataSet, split: Bool, leading: Bool
+    ) {
+        let value = Self.trimmed(untrimmed, leading: leading)
+        if value.isEmpty { return }
+        let flags = Self.classify(value)
+        if flags & 2 != 0 { return strings(dataSet.strings(of: element)) }
+        sink.reserve(value.count + 16)
+        sink.put(",\"Value\":[")
+        if flags == 0 || flags == 4 && !split {
+            quoted(value, isPlain: flags == 0)
+        } else {
+            forEachPart(of: value, split: split) { encoder, part in
+                let part = Self.trimmed(part, leading: leading)
+                if part.isEmpty { encoder.sink.append("null") } else { encoder.quoted(part, isPlain: flags & 1 == 0) }
+            }
+        }
+        sink.append("]")
+    }
+
+    @inline(__always)
+    private mutating func quoted(_ value: UnsafeRawBufferPointer, isPlain: Bool) {
+        sink.append("\"")
+        if isPlain { sink.append(value) } else { sink.appendEscaped(value) }
+        sink.append("\"")
+    }
+
+    /// Each part between backslashes, a comma between what is written of them.
+    @inline(__always)
+    private mutating func forEachPart(
+        of value: UnsafeRawBufferPointer, split: Bool,
+        _ body: (inout DICOMJSONEncoder, UnsafeRawBufferPointer) -> Void
+    ) {
+        var start = 0
+        while true {
+            var end = start
+            if split { while end < value.count, value[end] != 0x5C { end += 1 } } else { end = value.count }
+            body(&self, UnsafeRawBufferPointer(rebasing: value[start..<end]))
+            if end >= value.count { return }
+            sink.append(",")
+            start = end + 1
+        }
+    }
+
+    /// Decoded values, trimmed.
+    private mutating func strings(_ values: [String]) {
+        guard values.count > 1 || values.first?.isEmpty == false else { return }
+        sink.append(",\"Value\":[")
+        for (index, value) in values.enumerated() {
+            if index > 0 { sink.append(",") }
+            if value.isEmpty { sink.append("null") } else { sink.appendQuoted(value) }
+        }
+        sink.append("]")
+    }
+
+    private mutating func names(_ untrimmed: UnsafeRawBufferPointer, _ element: Element, _ dataSet: DataSet) {
+        let value = Self.trimmed(untrimmed, leading: true)
+        if value.isEmpty { return }
+        let start = sink.count
+        var hasValue = false
+        sink.append(",\"Value\":[")
+        if Self.classify(value) & 2 != 0 {
+            for (index, name) in dataSet.strings(of: element).enumerated() {
+                if index > 0 { sink.append(",") }
+                var name = name
+                name.withUTF8 { hasValue = self.name(UnsafeRawBufferPointer($0)) || hasValue }
+            }
+        } else {
+            forEachPart(of: value, split: true) { encoder, part in
+                hasValue = encoder.name(part) || hasValue
+            }
+        }
+        sink.append("]")
+        if !hasValue { sink.truncate(to: start) }
+    }
+
+    /// One name of UTF-8, its component groups between `=` (PS3.18 F.2.2).
+    private mutating func name(_ name: UnsafeRawBufferPointer) -> Bool {
+        var isFirst = true
+        var group = 0
+        var start = 0
+        while group < 3, start <= name.count {
+            var end = start
+            while end < name.count, name[end] != 0x3D { end += 1 }
+            let part = Self.trimmed(UnsafeRawBufferPointer(rebasing: name[start..<end]), leading: true)
+            if !part.isEmpty {
+                sink.append(isFirst ? "{" : ",")
+                isFirst = false
+                switch group {
+                case 0: sink.append("\"Alphabetic\":\"")
+                case 1: sink.append("\"Ideographic\":\"")
+                default: sink.append("\"Phonetic\":\"")
+                }
+                sink.appendEscaped(part)
+                sink.append("\"")
+            }
+            group += 1
+            start = end + 1
+        }
+        sink.append(isFirst ? "null" : "}")
+        return !isFirst
+    }
+
+    // MARK: Numbers
+
+    private mutating func decimals(_ untrimmed: UnsafeRawBufferPointer) {
+        let value = Self.trimmed(untrimmed, leading: true)
+        if value.isEmpty { return }
+        sink.append(",\"Value\":[")
+        forEachPart(of: value, split: true) { encoder, part in
+            let part = Self.trimmed(part, leading: true)
+            if part.isEmpty {
+                encoder.sink.append("null")
+            } else if let number = DecimalText(part) {
+                number.write(to: &encoder.sink)
+            } else {
+                // Not a number: text of whatever bytes.
+                encoder.sink.appendQuoted(String(decoding: part, as: UTF8.self))
+            }
+        }
+        sink.append("]")
+    }
+
+    @inline(__always)
+    private mutating func integers<Number: FixedWidthInteger>(
+        _ value: UnsafeRawBufferPointer, _ type: Number.Type, _ isBig: Bool
+    ) {
+        let width = MemoryLayout<Number>.size
+        guard value.count >= width else { return }
+        sink.append(",\"Value\":[")
+        for index in 0..<(value.count / width) {
+            if index > 0 { sink.append(",") }
+            let raw = value.loadUnaligned(fromByteOffset: index * width, as: Number.self)
+            let number = isBig ? Number(bigEndian: raw) : Number(littleEndian: raw)
+            if Number.isSigned { sink.append(Int64(number)) } else { sink.append(UInt64(number)) }
+        }
+        sink.append("]")
+    }
+
+    private mutating func floats(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
+        guard value.count >= 4 else { return }
+        sink.append(",\"Value\":[")
+        for index in 0..<(value.count / 4) {
+            if index > 0 { sink.append(",") }
+            let raw = value.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
+            sink.append(Double(Float(bitPattern: isBig ? UInt32(bigEndian: raw) : UInt32(littleEndian: raw))))
+        }
+        sink.append("]")
+    }
+
+    private mutating func doubles(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
+        guard value.count >= 8 else { return }
+        sink.append(",\"Value\":[")
+        for index in 0..<(value.count / 8) {
+            if index > 0 { sink.append(",") }
+            let raw = value.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
+            sink.append(Double(bitPattern: isBig ? UInt64(bigEndian: raw) : UInt64(littleEndian: raw)))
+        }
+        sink.append("]")
+    }
+
+    private mutating func tags(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
+        guard value.count >= 4 else { return }
+        sink.append(",\"Value\":[")
+        for index in 0..<(value.count / 4) {
+            sink.reserve(16)
+            if index > 0 { sink.put(0x2C) }
+            let group = value.loadUnaligned(fromByteOffset: index * 4, as: UInt16.self)
+            let element = value.loadUnaligned(fromByteOffset: index * 4 + 2, as: UInt16.self)
+            let high = UInt32(isBig ? UInt16(bigEndian: group) : UInt16(littleEndian: group))
+            let low = UInt32(isBig ? UInt16(bigEndian: element) : UInt16(littleEndian: element))
+            sink.put(0x22)
+            sink.putHexadecimal(high << 16 | low)
+            sink.put(0x22)
+        }
+        sink.append("]")
+    }
+
+    // MARK: Sequences and binary values
+
+    private mutating func sequence(_ element: Element, _ dataSet: DataSet, _ bytes: UnsafeRawBufferPointer) {
+        let items = dataSet.items(of: element)
+        if items.isEmpty { return }
+        let length = path.count
+        sink.append(",\"Value\":[")
+        for (index, item) in items.enumerated() {
+            if index > 0 { sink.append(",") }
+            Self.append(element.tag.rawValue, to: &path)
+            path.append(0x2F)
+            path.append(contentsOf: String(index).utf8)
+            path.append(0x2F)
+            object(item, bytes)
+            path.removeSubrange(length...)
+        }
+        sink.append("]")
+    }
+
+    private static func append(_ tag: UInt32, to path: inout [UInt8]) {
+        for shift in stride(from: UInt32(28), through: 0, by: -4) {
+            let digit = UInt8(truncatingIfNeeded: tag >> shift) & 15
+            path.append(digit < 10 ? 0x30 + digit : 0x37 + digit)
+        }
+    }
+
+    private mutating func binary(_ tag: UInt32, _ value: UnsafeRawBufferPointer, _ width: Int, isBulk: Bool = false) {
+        if isBulk || value.count > policy.threshold || Self.isPixelData(tag) && !policy.isInline { return uri(tag) }
+        sink.append(",\"InlineBinary\":\"")
+        sink.appendBase64(value, swapping: width)
+        sink.append("\"")
+    }
+
+    private mutating func uri(_ tag: UInt32) {
+        sink.append(",\"BulkDataURI\":\"")
+        sink.append(prefix)
+        sink.append(path)
+        sink.reserve(16)
+        sink.putHexadecimal(tag)
+        sink.put(0x22)
+    }
+}
