@@ -1,0 +1,58 @@
+/// Writes tuples of PostgreSQL's binary COPY format: a field count, then for each field a length and its bytes in
+/// network order. The file's header and trailer are not its matter.
+struct CopyWriter {
+    var bytes: [UInt8] = []
+
+    mutating func begin(fields: Int16) { append(UInt16(bitPattern: fields)) }
+
+    mutating func text(_ value: String?, limit: Int) {
+        guard let value else { return null() }
+        var (text, _, _) = value.limited(to: limit)
+        text.withUTF8 { utf8 in
+            append(UInt32(utf8.count))
+            bytes.append(contentsOf: utf8)
+        }
+    }
+
+    mutating func int(_ value: Int32?) {
+        guard let value else { return null() }
+        append(4 as UInt32)
+        append(UInt32(bitPattern: value))
+    }
+
+    mutating func bigint(_ value: Int64?) {
+        guard let value else { return null() }
+        append(8 as UInt32)
+        append(UInt64(bitPattern: value))
+    }
+
+    mutating func double(_ value: Double?) {
+        guard let value, value.isFinite else { return null() }
+        append(8 as UInt32)
+        append(value.bitPattern)
+    }
+
+    mutating func date(_ value: CalendarDate?) {
+        int(value.map { $0.daysSince1970 - 10_957 })
+    }
+
+    mutating func time(_ value: ClockTime?) { bigint(value?.microseconds) }
+
+    mutating func timestamp(_ value: Timestamp?) {
+        bigint(value.map { $0.microsecondsSince1970 - 946_684_800_000_000 })
+    }
+
+    private mutating func null() { append(UInt32.max) }
+
+    private mutating func append<Value: FixedWidthInteger>(_ value: Value) {
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+}
+
+/// The frame around binary COPY tuples.
+public enum CopyFormat {
+    /// Signature, flags and extension length.
+    public static let header: [UInt8] =
+        Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [0, 0, 0, 0] + [0, 0, 0, 0]
+    public static let trailer: [UInt8] = [0xFF, 0xFF]
+}

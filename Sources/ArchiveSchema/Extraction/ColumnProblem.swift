@@ -1,0 +1,97 @@
+public import DICOMDictionary
+
+/// The rule that a value broke; docs/types.md has them all.
+public enum ValueRule: String, Hashable, Sendable, CaseIterable {
+    /// The element is encoded in a VR that the column cannot take.
+    case wrongVR = "wrong-vr"
+    /// More values than the attribute allows.
+    case tooManyValues = "too-many-values"
+    case notADate = "not-a-date"
+    case notATime = "not-a-time"
+    case notADateTime = "not-a-date-time"
+    case notAnAge = "not-an-age"
+    case notAUID = "not-a-uid"
+    case notANumber = "not-a-number"
+    /// Not a number or infinite.
+    case notFinite = "not-finite"
+    /// A number beyond what the column holds.
+    case outOfRange = "out-of-range"
+    /// Text longer than the column; it was cut.
+    case tooLong = "too-long"
+    /// A NUL inside of a text; it was cut there.
+    case nulInText = "nul-in-text"
+    /// The length of a binary value does not fit its VR.
+    case wrongLength = "wrong-length"
+}
+
+/// A value of an instance that could not be stored as it is. It never holds the value, which may be a patient's.
+public struct ColumnProblem: Hashable, Sendable, CustomStringConvertible {
+    public enum Outcome: String, Hashable, Sendable {
+        /// The column is NULL.
+        case null
+        /// The column has the start of the text, or the first of the values.
+        case shortened
+    }
+
+    public let table: String
+    public let column: String
+    /// The element, sequences it stands in first.
+    public let path: [Tag]
+    public let rule: ValueRule
+    public let outcome: Outcome
+
+    public init(table: String, column: String, path: [Tag], rule: ValueRule, outcome: Outcome) {
+        self.table = table
+        self.column = column
+        self.path = path
+        self.rule = rule
+        self.outcome = outcome
+    }
+
+    /// `dicom_state_meta.patient_size (0010,1020): not-a-number, null`.
+    public var description: String { "\(table).\(column) \(tagPath(path)): \(rule.rawValue), \(outcome.rawValue)" }
+}
+
+/// Why no row can be made of an instance: a key of the row is missing or breaks its rule.
+public struct ExtractionError: Error, Hashable, Sendable, CustomStringConvertible {
+    public enum Reason: Hashable, Sendable {
+        /// The element is absent, or has no value.
+        case missing
+        case broken(ValueRule)
+    }
+
+    public let table: String
+    public let column: String
+    /// The element, sequences it stands in first.
+    public let path: [Tag]
+    public let reason: Reason
+
+    public init(table: String, column: String, path: [Tag], reason: Reason) {
+        self.table = table
+        self.column = column
+        self.path = path
+        self.reason = reason
+    }
+
+    public var description: String {
+        let why =
+            switch reason {
+            case .missing: "has no value"
+            case .broken(let rule): "is no valid value (\(rule.rawValue))"
+            }
+        return "\(tagPath(path)) \(why), and \(table).\(column) cannot be without one"
+    }
+}
+
+func tagPath(_ path: [Tag]) -> String {
+    path.map { tag in
+        asciiString { bytes in
+            bytes.append(UInt8(ascii: "("))
+            for (index, shift) in stride(from: 28, through: 0, by: -4).enumerated() {
+                if index == 4 { bytes.append(UInt8(ascii: ",")) }
+                bytes.append(Array("0123456789ABCDEF".utf8)[Int(tag.rawValue >> UInt32(shift) & 15)])
+            }
+            bytes.append(UInt8(ascii: ")"))
+        }
+    }.joined(separator: "[0]")
+}

@@ -1,0 +1,196 @@
+import Dictionary
+
+/// The spec, checked: everything in it can be rendered without another question.
+struct SchemaModel: Sendable {
+    var version: Int
+    var brokers: String
+    var tables: [TableModel]
+}
+
+enum Store: String, CaseIterable, Sendable {
+    case postgres, doris
+}
+
+enum Level: String, CaseIterable, Sendable {
+    case patient, study, series, instance
+}
+
+enum SearchKind: String, CaseIterable, Sendable {
+    case exact, uid, date, time, wildcard, fuzzy, number
+}
+
+struct TableModel: Sendable {
+    var name: String
+    /// `DicomStateMetaRow`.
+    var rowName: String
+    var about: String
+    var level: Level?
+    var stores: Set<Store>
+    var key: [String]
+    var indexes: [IndexModel]
+    /// Partitioned by month of this column.
+    var partition: String?
+    var doris: DorisModel?
+    var load: LoadModel?
+    var since: Int
+    var columns: [ColumnModel]
+
+    /// Rows are made from data sets, not by services alone.
+    var isExtracted: Bool {
+        columns.contains { if case .attribute = $0.source { true } else { false } }
+    }
+
+    func columns(in store: Store) -> [ColumnModel] {
+        columns.filter { $0.stores.contains(store) && !(store == .postgres && $0.isComputedOnLoad) }
+    }
+
+    /// The columns of the row's struct and messages.
+    var rowColumns: [ColumnModel] { columns.filter { !$0.isComputedOnLoad } }
+}
+
+struct IndexModel: Sendable {
+    enum Part: Sendable, Equatable {
+        case column(String)
+        case lower(String)
+
+        var column: String {
+            switch self {
+            case .column(let name), .lower(let name): name
+            }
+        }
+    }
+    var name: String
+    var parts: [Part]
+}
+
+struct DorisModel: Sendable {
+    var distributeBy: [String]
+    var buckets: Int
+    var replicas: Int
+    var sequence: String?
+}
+
+struct LoadModel: Sendable {
+    var job: String
+    var topic: String
+    /// In the order of the message's list.
+    var columns: [String]
+    var properties: [(name: String, value: String)]
+}
+
+struct ColumnModel: Sendable {
+    var name: String
+    var swiftName: String
+    var type: TypeModel
+    var source: Source
+    /// A context value that stands in where the attribute has none.
+    var otherwise: ContextValue?
+    var isNullable: Bool
+    /// Checked against the type.
+    var defaultValue: String?
+    var level: Level?
+    var search: SearchKind?
+    var also: [AlsoSearched]
+    var stores: Set<Store>
+    var comment: String
+    var since: Int
+    var renamedFrom: String?
+
+    enum Source: Sendable {
+        case attribute(AttributePath)
+        /// The SeaHash of another column, in decimal.
+        case hash(of: String)
+        case context(ContextValue)
+        case service
+        case computedOnLoad(String)
+    }
+
+    struct AlsoSearched: Sendable {
+        var element: ElementEntry
+        var level: Level
+    }
+
+    var isComputedOnLoad: Bool {
+        if case .computedOnLoad = source { true } else { false }
+    }
+
+    var attribute: AttributePath? {
+        if case .attribute(let path) = source { path } else { nil }
+    }
+}
+
+/// From the root to an attribute, through items of sequences.
+struct AttributePath: Sendable {
+    struct Step: Sendable {
+        var sequence: ElementEntry
+        var item: Int
+    }
+    enum Choice: Sendable, Equatable {
+        case single
+        case index(Int)
+        case joined
+    }
+    var steps: [Step]
+    var element: ElementEntry
+    var vr: ValueRepresentation
+    var choice: Choice
+
+    /// The same attribute, whichever of its values.
+    func isSameAttribute(as other: AttributePath) -> Bool {
+        element.tag == other.element.tag && steps.map(\.sequence.tag) == other.steps.map(\.sequence.tag)
+            && steps.map(\.item) == other.steps.map(\.item)
+    }
+
+    var tags: [UInt32] { steps.map(\.sequence.tag) + [element.tag] }
+    var keywords: [String] { steps.map(\.sequence.keyword) + [element.keyword] }
+    /// `RequestAttributesSequence[0].RequestedProcedureID`.
+    var text: String {
+        (steps.map { "\($0.sequence.keyword)[\($0.item)]" } + [element.keyword]).joined(separator: ".")
+    }
+}
+
+/// What the archive knows of an instance beside its data set, by its name in the spec.
+enum ContextValue: String, CaseIterable, Sendable {
+    case tenant
+    case traceID = "trace_id"
+    case workerNodeID = "worker_node_id"
+    case transferSyntaxUID = "transfer_syntax_uid"
+    case sopClassUID = "sop_class_uid"
+    case filePath = "file_path"
+    case fileSize = "file_size"
+    case sourceIP = "source_ip"
+    case sourceAE = "source_ae"
+    case receivedTime = "received_time"
+    case processedTime = "processed_time"
+
+    var type: TypeModel {
+        switch self {
+        case .tenant, .workerNodeID, .sourceAE: .text(64)
+        case .traceID: .text(36)
+        case .transferSyntaxUID, .sopClassUID: .ascii(64)
+        case .filePath: .text(1024)
+        case .fileSize: .bigint
+        case .sourceIP: .text(45)
+        case .receivedTime, .processedTime: .timestamp
+        }
+    }
+
+    var isNullable: Bool { self == .sourceIP || self == .sourceAE }
+
+    /// Its property of `InstanceContext`.
+    var swiftName: String {
+        switch self {
+        case .tenant: "tenantID"
+        case .traceID: "traceID"
+        case .workerNodeID: "workerNodeID"
+        case .transferSyntaxUID: "transferSyntaxUID"
+        case .sopClassUID: "sopClassUID"
+        case .filePath: "filePath"
+        case .fileSize: "fileSize"
+        case .sourceIP: "sourceIP"
+        case .sourceAE: "sourceAE"
+        case .receivedTime: "receivedTime"
+        case .processedTime: "processedTime"
+        }
+    }
+}

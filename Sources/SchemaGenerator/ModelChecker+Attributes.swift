@@ -1,0 +1,142 @@
+import Dictionary
+
+extension ModelChecker {
+    /// The element that a keyword or a (gggg,eeee) names.
+    mutating func element(_ name: Marked<String>) -> ElementEntry? {
+        let element: ElementEntry?
+        if name.value.hasPrefix("(") {
+            guard let tag = Self.tag(name.value) else {
+                error("`\(name.value)` is no tag; write (gggg,eeee) in hexadecimal digits", name.mark)
+                return nil
+            }
+            guard tag & 0x1_0000 == 0 else {
+                error(
+                    "\(name.value) is private, and no dictionary tells its VR; private tags cannot be indexed",
+                    name.mark)
+                return nil
+            }
+            element = registry.element(tag: tag)
+            if element == nil { error("the dictionary has no \(name.value)", name.mark) }
+        } else {
+            element = registry.element(keyword: name.value)
+            if element == nil {
+                let hint = registry.nearestKeyword(to: name.value).map { "; did you mean `\($0)`?" } ?? ""
+                error("the dictionary has no keyword `\(name.value)`\(hint)", name.mark)
+            }
+        }
+        guard let element else { return nil }
+        if element.isRetired {
+            warn("\(element.keyword) is retired; few instances will have it", name.mark)
+        }
+        if element.isRepeating {
+            error("\(element.keyword) stands in repeating groups; one column cannot hold them", name.mark)
+            return nil
+        }
+        if element.tag >> 16 == 2 {
+            error(
+                "\(element.keyword) is file meta information, which no data set has; see `from: transfer_syntax_uid` "
+                    + "and `from: sop_class_uid`", name.mark)
+            return nil
+        }
+        return element
+    }
+
+    /// Reads `A[0].B[1].C`.
+    mutating func attributePath(_ spec: ColumnSpec, _ written: Marked<String>) -> AttributePath? {
+        var steps: [AttributePath.Step] = []
+        var mark = written.mark
+        let parts = written.value.split(separator: ".", omittingEmptySubsequences: false)
+        if parts.count > 8 {
+            error("a path of \(parts.count) parts; more than 8 are not followed", mark)
+            return nil
+        }
+        for (position, part) in parts.enumerated() {
+            var name = part
+            var item: Int?
+            if let bracket = part.firstIndex(of: "[") {
+                name = part[..<bracket]
+                guard part.last == "]", let number = Int(part[part.index(after: bracket)...].dropLast()), number >= 0,
+                    number < 1000
+                else {
+                    error("`\(part)` must end in an item's number, [0] for the first", mark)
+                    return nil
+                }
+                item = number
+            }
+            guard let element = element(Marked(value: String(name), mark: mark)) else { return nil }
+            let isLast = position == parts.count - 1
+            if !isLast {
+                guard element.vrs == [.sq] else {
+                    error(
+                        "\(element.keyword) is \(Self.vrs(element)) and no sequence, so nothing can be inside of it",
+                        mark)
+                    return nil
+                }
+                guard let item else {
+                    error("\(element.keyword) is a sequence; say which item, \(element.keyword)[0] for the first", mark)
+                    return nil
+                }
+                steps.append(AttributePath.Step(sequence: element, item: item))
+            } else {
+                if item != nil {
+                    error(
+                        element.vrs == [.sq]
+                            ? "\(part) is an item; say which attribute of it, as in \(part).CodeValue"
+                            : "\(element.keyword) is no sequence; for one of several values write `index: N`", mark)
+                    return nil
+                }
+                return attributePath(spec, steps, element, written.mark)
+            }
+            mark.column += part.utf8.count + 1
+        }
+        return nil
+    }
+
+    private mutating func attributePath(
+        _ spec: ColumnSpec, _ steps: [AttributePath.Step], _ element: ElementEntry, _ mark: Mark
+    ) -> AttributePath? {
+        let usable = element.vrs.filter { !TypeModel.choices(of: $0).isEmpty }
+        guard let vr = usable.first else {
+            let what =
+                element.vrs == [.sq]
+                ? "is a sequence; take an attribute of an item, as in \(element.keyword)[0].CodeValue"
+                : "is \(Self.vrs(element)), which no column can hold"
+            error("\(element.keyword) \(what)", mark)
+            return nil
+        }
+        var choice = AttributePath.Choice.single
+        if let index = spec.index, let join = spec.join, join.value {
+            error("`index` takes one value and `join` takes all; use one of them", index.mark)
+        } else if let index = spec.index {
+            choice = .index(index.value)
+        } else if spec.join?.value == true {
+            choice = .joined
+            if !TypeModel.choices(of: vr).contains("text(N)") {
+                error("\(element.keyword) is \(vr.rawValue), whose values are no text and cannot be joined", mark)
+            }
+        }
+        if element.isSingleValued, choice != .single, let mark = spec.index?.mark ?? spec.join?.mark {
+            error("\(element.keyword) has one value only; leave this out", mark)
+        }
+        if !element.isSingleValued, choice == .single {
+            error(
+                "\(element.keyword) can have several values (VM \(element.vm)); add `index: 0` for the first, or "
+                    + "`join: true` for all as one text", mark)
+        }
+        return AttributePath(steps: steps, element: element, vr: vr, choice: choice)
+    }
+
+    private static func vrs(_ element: ElementEntry) -> String {
+        element.vrs.isEmpty ? "without a VR" : element.vrs.map(\.rawValue).joined(separator: " or ")
+    }
+
+    /// Reads `(gggg,eeee)`.
+    static func tag(_ text: String) -> UInt32? {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 11, bytes[5] == UInt8(ascii: ","), bytes[10] == UInt8(ascii: ")"),
+            let group = UInt16(String(decoding: bytes[1..<5], as: UTF8.self), radix: 16),
+            let element = UInt16(String(decoding: bytes[6..<10], as: UTF8.self), radix: 16)
+        else { return nil }
+        return UInt32(group) << 16 | UInt32(element)
+    }
+}

@@ -1,0 +1,50 @@
+/// The DDL of a table in PostgreSQL 14 or later. It can be run again.
+enum PostgresSQL {
+    static func ddl(_ table: TableModel) -> String {
+        let columns = table.columns(in: .postgres)
+        let quote = ReservedWords.postgres
+        let name = quote(table.name)
+        var rows = columns.map { column in
+            [
+                quote(column.name), column.type.postgres, column.isNullable ? "" : "NOT NULL",
+                column.defaultValue.map { "DEFAULT \(literal($0, column.type))" } ?? "",
+            ]
+        }
+        for index in rows.indices { while rows[index].last == "" { rows[index].removeLast() } }
+        var lines = SQLText.aligned(rows).map { "    \($0)," }
+        lines.append("    PRIMARY KEY (\(table.key.map(quote).joined(separator: ", ")))")
+        var text = "CREATE TABLE IF NOT EXISTS \(name) (\n\(lines.joined(separator: "\n"))\n)"
+        if let partition = table.partition { text += " PARTITION BY RANGE (\(quote(partition)))" }
+        text += ";\n"
+        if table.partition != nil {
+            text += "\n-- Rows of a month that has no partition yet.\n"
+            text += "CREATE TABLE IF NOT EXISTS \(table.name)_default PARTITION OF \(name) DEFAULT;\n"
+        }
+        if !table.indexes.isEmpty { text += "\n" }
+        for index in table.indexes {
+            let parts = index.parts.map { part in
+                switch part {
+                case .column(let column): quote(column)
+                case .lower(let column): "lower(\(quote(column)))"
+                }
+            }
+            text += "CREATE INDEX IF NOT EXISTS \(index.name) ON \(name) (\(parts.joined(separator: ", ")));\n"
+        }
+        text += "\nCOMMENT ON TABLE \(name) IS \(string(table.about));\n"
+        for column in columns {
+            let comment = SQLText.comment(column)
+            if comment.isEmpty { continue }
+            text += "COMMENT ON COLUMN \(name).\(quote(column.name)) IS \(string(comment));\n"
+        }
+        return text
+    }
+
+    static func literal(_ value: String, _ type: TypeModel) -> String { type.isText ? string(value) : value }
+
+    /// A string constant; backslashes are characters as long as standard_conforming_strings is on, its default.
+    static func string(_ text: String) -> String {
+        let doubled = text.map { $0 == "'" ? "''" : String($0) }.joined()
+        return text.contains("\\")
+            ? "E'" + doubled.map { $0 == "\\" ? "\\\\" : String($0) }.joined() + "'" : "'\(doubled)'"
+    }
+}

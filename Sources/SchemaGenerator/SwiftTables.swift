@@ -1,0 +1,105 @@
+import Dictionary
+
+/// `ArchiveSchema+Tables.swift`, `ArchiveSchema+SQL.swift` and `ArchiveSchema+Search.swift`.
+enum SwiftTables {
+    static func tables(_ model: SchemaModel, specPath: String) -> String {
+        var text = SwiftText.header(specPath)
+        text += "import DICOMDictionary\n\nextension ArchiveSchema {\n"
+        text += "    /// The version of the spec.\n    public static let version = \(model.version)\n\n"
+        let names = model.tables.map { "\($0.rowName).table" }.joined(separator: ", ")
+        text +=
+            "    /// All tables, in the order of the spec.\n    public static let tables: [TableSchema] = [\(names)]\n}\n"
+        for table in model.tables { text += "\n" + self.table(table) }
+        return text
+    }
+
+    private static func table(_ table: TableModel) -> String {
+        let postgres = table.stores.contains(.postgres)
+        let sql = "ArchiveSQL.\(ColumnNames.swiftIdentifier(table.name))"
+        var text = "extension \(table.rowName) {\n    /// \(table.about)\n"
+        text += "    public static let table = TableSchema(\n"
+        text += "        name: \(SwiftText.string(table.name)), about: \(SwiftText.string(table.about)),\n"
+        text += "        level: \(table.level.map { ".\($0.rawValue)" } ?? "nil"), columns: columns,\n"
+        text += "        key: [\(table.key.map(SwiftText.string).joined(separator: ", "))],\n"
+        text += "        partitionColumn: \(table.partition.map(SwiftText.string) ?? "nil"),\n"
+        text += "        topic: \(table.load.map { SwiftText.string($0.topic) } ?? "nil"),\n"
+        text += "        postgresDDL: \(postgres ? "\(sql)Postgres" : "nil"),\n"
+        text += "        dorisDDL: \(table.doris == nil ? "nil" : "\(sql)Doris"),\n"
+        text += "        routineLoad: \(table.load == nil ? "nil" : "\(sql)Load"))\n\n"
+        text += "    private static let columns: [ColumnSchema] = [\n"
+        text += table.rowColumns.map { "        \(column($0, of: table)),\n" }.joined()
+        return text + "    ]\n}\n"
+    }
+
+    private static func column(_ column: ColumnModel, of table: TableModel) -> String {
+        var parts = [SwiftText.string(column.name), ".\(caseName(column.type))", "nullable: \(column.isNullable)"]
+        if column.stores != table.stores, let store = column.stores.first { parts.append("only: .\(store.rawValue)") }
+        if let path = column.attribute {
+            parts.append("path: [\(SwiftText.tags(path.tags))]")
+            parts.append("vr: .\(vr(path.vr.rawValue))")
+        }
+        if let level = column.level { parts.append("level: .\(level.rawValue)") }
+        if let search = column.search { parts.append("search: .\(search.rawValue)") }
+        if column.since > 1 { parts.append("since: \(column.since)") }
+        let comment = SQLText.comment(column)
+        if !comment.isEmpty { parts.append("comment: \(SwiftText.string(comment))") }
+        return "ColumnSchema(\(parts.joined(separator: ", ")))"
+    }
+
+    private static func vr(_ name: String) -> String {
+        let name = name.lowercased()
+        return name == "as" || name == "is" ? "`\(name)`" : name
+    }
+
+    private static func caseName(_ type: TypeModel) -> String {
+        switch type {
+        case .text(let length): "text(\(length))"
+        case .ascii(let length): "ascii(\(length))"
+        default: type.spelling
+        }
+    }
+
+    static func sql(_ model: SchemaModel, specPath: String) -> String {
+        var text = SwiftText.header(specPath) + "\nenum ArchiveSQL {\n"
+        for table in model.tables {
+            let name = ColumnNames.swiftName(table.name)
+            if table.stores.contains(.postgres) {
+                text += "    static let \(name)Postgres = \(SwiftText.lines(PostgresSQL.ddl(table)))\n\n"
+            }
+            if table.doris != nil {
+                text += "    static let \(name)Doris = \(SwiftText.lines(DorisSQL.ddl(table)))\n\n"
+            }
+            if let load = DorisSQL.routineLoad(table, brokers: model.brokers) {
+                text += "    static let \(name)Load = \(SwiftText.lines(load))\n\n"
+            }
+        }
+        return text + "}\n"
+    }
+
+    static func search(_ model: SchemaModel, specPath: String) -> String {
+        var text = SwiftText.header(specPath) + "\nextension ArchiveSchema {\n"
+        text += "    /// What QIDO-RS can be asked for, in the order of the spec.\n"
+        text += "    public static let searchKeys: [SearchKey] = [\n"
+        for table in model.tables {
+            for column in table.columns {
+                guard let search = column.search, let level = column.level, let path = column.attribute else {
+                    continue
+                }
+                text += key(path.tags, path.keywords, level, search, table, column)
+                for also in column.also {
+                    text += key([also.element.tag], [also.element.keyword], also.level, search, table, column)
+                }
+            }
+        }
+        return text + "    ]\n}\n"
+    }
+
+    private static func key(
+        _ tags: [UInt32], _ keywords: [String], _ level: Level, _ search: SearchKind, _ table: TableModel,
+        _ column: ColumnModel
+    ) -> String {
+        let words = keywords.map(SwiftText.string).joined(separator: ", ")
+        return "        SearchKey([\(SwiftText.tags(tags))], [\(words)], .\(level.rawValue), .\(search.rawValue), "
+            + "\(SwiftText.string(table.name)), \(SwiftText.string(column.name))),\n"
+    }
+}
