@@ -310,7 +310,7 @@ struct DataSetParser {
     }
 
     private func isSequenceInDictionary(_ tag: UInt32) -> Bool {
-        DictionaryLookup.vr(of: Tag(tag)).rawValue == RawVR.sq
+        DataDictionary.vr(of: Tag(tag)).rawValue == RawVR.sq
     }
 
     /// An element whose header reaches past the end.

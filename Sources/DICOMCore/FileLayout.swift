@@ -80,7 +80,7 @@ struct FileLayout {
         let element = base.loadUnaligned(fromByteOffset: position + 2, as: UInt16.self).littleEndian
         let tag = Tag(group: group.littleEndian, element: element)
         guard tag.group <= 0x0040, tag.group & 1 == 0 else { return nil }
-        guard element == 0 || DictionaryLookup.vr(of: tag) != .un else { return nil }
+        guard element == 0 || DataDictionary.vr(of: tag) != .un else { return nil }
         return Int(length) <= total - position - 8 ? .implicitVRLittleEndian : nil
     }
 

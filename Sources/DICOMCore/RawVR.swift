@@ -56,28 +56,14 @@ enum ImplicitVR {
     /// - Parameter signed: Pixel Representation (0028,0103) is 1, which makes "US or SS" SS.
     @inline(__always)
     static func of(_ tag: Tag, signed: Bool) -> UInt16 {
-        let vr = DictionaryLookup.vr(of: tag).rawValue
-        if vr == RawVR.us || vr == RawVR.ob { return resolve(vr, tag, signed) }
-        return vr
+        let vr = DataDictionary.vr(of: tag).rawValue
+        return vr == RawVR.us ? resolve(tag, signed) : vr
     }
 
-    /// "US or SS", "US or OW", "OB or OW".
-    private static func resolve(_ vr: UInt16, _ tag: Tag, _ signed: Bool) -> UInt16 {
-        if vr == RawVR.us {
-            switch tag.rawValue {
-            case 0x0028_1200, 0x0028_3006: return RawVR.ow
-            default: return signed && isUSOrSS(tag) ? RawVR.ss : vr
-            }
-        }
-        switch tag.rawValue {
-        case 0x0014_3050, 0x0014_3070, 0x5400_0110, 0x5400_0112, 0x5400_100A, 0x5400_1010, 0x7FE0_0010:
-            return RawVR.ow
-        default:
-            let masked = tag.rawValue & 0xFF00_FFFF
-            let isRepeating =
-                masked == 0x5000_200C || masked == 0x5000_3000 || masked == 0x6000_3000 || masked == 0x7F00_0010
-            return isRepeating ? RawVR.ow : vr
-        }
+    /// "US or SS", "US or OW"; the dictionary gives OW for "OB or OW".
+    private static func resolve(_ tag: Tag, _ signed: Bool) -> UInt16 {
+        if tag.group == 0x0028, tag.element == 0x1200 || tag.element == 0x3006 { return RawVR.ow }
+        return signed && isUSOrSS(tag) ? RawVR.ss : RawVR.us
     }
 
     /// The tags whose VR Pixel Representation decides (PS3.6, "US or SS").
@@ -90,11 +76,4 @@ enum ImplicitVR {
         default: false
         }
     }
-}
-
-/// The dictionary as the parser asks it.
-enum DictionaryLookup {
-    /// UN when the tag is unknown, UL for group lengths, LO for private creators.
-    @inline(__always)
-    static func vr(of tag: Tag) -> VR { .un }
 }

@@ -58,7 +58,7 @@ enum TextDecoding {
     ) -> [String] {
         bytes.withUnsafeBytes { bytes in
             var values: [String] = []
-            characterSet.forEachValue(bytes, split: kind.isSplit, isPersonName: kind == .personName) { text in
+            characterSet.forEachValue(bytes, kind) { text in
                 values.append(trimmed(text, leading: kind.trimsLeading))
                 return values.count < limit
             }
