@@ -199,11 +199,15 @@ struct DataSetParser {
         }
 
         let valueOffset = position + header
-        if vr == RawVR.un, !flags.contains(.implicitVR), Tag(tag).group & 1 == 0, length < 0xFFFF {
-            // UN of a known tag was read and written on by someone who did not know it (PS3.5 6.2.2). A value of 64
-            // KiB or more is UN because the VR's own length field is too short for it.
+        if vr == RawVR.un, !flags.contains(.implicitVR), length < 0xFFFF {
+            // UN of a known tag (or private creator) was written by someone who did not know it; its value is as in
+            // implicit little endian (PS3.5 6.2.2). A value of 64 KiB or more is UN because the VR's own length field
+            // is too short for it.
             let known = ImplicitVR.of(Tag(tag), signed: isSigned)
-            if known != RawVR.sq { vr = known }
+            if known != RawVR.sq, known != RawVR.un {
+                vr = known
+                flags.remove(.bigEndian)
+            }
         }
 
         if length == .max || vr == RawVR.sq || vr == RawVR.un {
@@ -263,6 +267,7 @@ struct DataSetParser {
         if !isSequence {
             if isUndefined {
                 flags.insert(.fragments)
+                if vr == RawVR.ow, flags.contains(.implicitVR) { vr = RawVR.ob }
                 try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: 0)
                 push(
                     Frame(

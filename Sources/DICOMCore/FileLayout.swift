@@ -46,9 +46,13 @@ struct FileLayout {
         }
         if position + 16 > available, available < total { return .needMore(min(total, position + 16)) }
         let meta = start..<position
-        guard let syntax = transferSyntax ?? guess(base, position, available: available, total: total) else {
+        // With a prefix or a file meta it is DICOM, whatever comes; a first element without VR then needs no proof.
+        let isSurelyDICOM = start > 0 || position > start
+        let fallback: TransferSyntax? = isSurelyDICOM && position < total ? .implicitVRLittleEndian : nil
+        let looks = transferSyntax ?? guess(base, position, available: available, total: total)
+        guard let syntax = looks ?? fallback else {
             // Nothing, or nothing but a file meta, is an empty data set.
-            if start >= 132 || position > start, position >= total {
+            if isSurelyDICOM {
                 return .found(FileLayout(meta: meta, dataSetOffset: position, transferSyntax: .explicitVRLittleEndian))
             }
             return .failed(DICOMError(.notDICOM, at: position))
