@@ -32,10 +32,13 @@ public struct IndexAnswer: Sendable {
     public var objects: [[UInt8]]
     /// True when more would have matched than the query's limit, or the server's, let through (PS3.18 8.3.4.4).
     public var isPartial: Bool
+    /// For the Warning header (299): attributes of the query that the index does not know and did not match.
+    public var warnings: [String]
 
-    public init(objects: [[UInt8]], isPartial: Bool) {
+    public init(objects: [[UInt8]], isPartial: Bool, warnings: [String] = []) {
         self.objects = objects
         self.isPartial = isPartial
+        self.warnings = warnings
     }
 }
 

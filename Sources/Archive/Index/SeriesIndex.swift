@@ -1,71 +1,69 @@
-#if ROWS_AND_QUERIES  // until ArchiveSchema's rows and DICOMWeb's QIDOQuery are there
-    public import ArchiveSchema
-    public import DICOMWeb
+public import ArchiveSchema
+public import DICOMWeb
 
-    /// What the consumer learnt of one series in one batch.
-    public struct SeriesUpdate: Sendable {
-        /// The row of the batch's instance with the lowest SOP Instance UID in byte order (`representative_sop_uid`).
-        public var state: DicomStateMetaRow
-        /// Distinct instances the series has now; the index never lowers its count by this.
-        public var instanceCount: Int
+/// What the consumer learnt of one series in one batch.
+public struct SeriesUpdate: Sendable {
+    /// The row of the batch's instance with the lowest SOP Instance UID in byte order (`representative_sop_uid`).
+    public var state: DicomStateMetaRow
+    /// Distinct instances the series has now; the index never lowers its count by this.
+    public var instanceCount: Int
 
-        public init(state: DicomStateMetaRow, instanceCount: Int) {
-            self.state = state
-            self.instanceCount = instanceCount
-        }
+    public init(state: DicomStateMetaRow, instanceCount: Int) {
+        self.state = state
+        self.instanceCount = instanceCount
     }
+}
 
-    /// Everything one batch of the consumer writes.
-    public struct IngestBatch: Sendable {
-        /// At most one for each series.
-        public var series: [SeriesUpdate] = []
-        public var logs = LogRows()
-        public var deadLetters: [DeadLetter] = []
+/// Everything one batch of the consumer writes.
+public struct IngestBatch: Sendable {
+    /// At most one for each series.
+    public var series: [SeriesUpdate] = []
+    public var logs = LogRows()
+    public var deadLetters: [DeadLetter] = []
 
-        public init() {}
-    }
+    public init() {}
+}
 
-    /// Where the consumer writes: index and logs, all or nothing where one database holds both.
-    public protocol IngestStore: Sendable {
-        /// Returns when everything is on stable storage. Writing the same batch again changes nothing.
-        func write(_ batch: IngestBatch) throws
-    }
+/// Where the consumer writes: index and logs, all or nothing where one database holds both.
+public protocol IngestStore: Sendable {
+    /// Returns when everything is on stable storage. Writing the same batch again changes nothing.
+    func write(_ batch: IngestBatch) throws
+}
 
-    /// The index of series. Every call is bound to one tenant; another tenant's rows are never seen, counted or changed.
-    public protocol SeriesIndex: Sendable {
-        /// Answers a search for studies or series (PS3.18 10.6). A study answers with the values of its series of lowest
-        /// UID and is found by the values of any of its series. The order is stable: pages do not overlap.
-        /// - Parameter retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves
-        ///   the attribute out.
-        /// - Throws: for a query on the instance level (`seriesMatching` and the metadata answer those).
-        func search(_ query: QIDOQuery, tenantID: String, retrieveRoot: String?) throws -> IndexAnswer
+/// The index of series. Every call is bound to one tenant; another tenant's rows are never seen, counted or changed.
+public protocol SeriesIndex: Sendable {
+    /// Answers a search for studies or series (PS3.18 10.6). A study answers with the values of its series of lowest
+    /// UID and is found by the values of any of its series. The order is stable: pages do not overlap.
+    /// - Parameter retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves
+    ///   the attribute out.
+    /// - Throws: for a query on the instance level (`seriesMatching` and the metadata answer those).
+    func search(_ query: QIDOQuery, tenantID: String, retrieveRoot: String?) throws -> IndexAnswer
 
-        /// The series that match the query's study and series keys (keys of instances are not looked at), in order of
-        /// (study, series) UID, beginning behind `after`: for searches of instances.
-        func seriesMatching(
-            _ query: QIDOQuery, tenantID: String, after: SeriesIdentity?, limit: Int
-        ) throws -> [SeriesEntry]
+    /// The series that match the query's study and series keys (keys of instances are not looked at), in order of
+    /// (study, series) UID, beginning behind `after`: for searches of instances.
+    func seriesMatching(
+        _ query: QIDOQuery, tenantID: String, after: SeriesIdentity?, limit: Int
+    ) throws -> [SeriesEntry]
 
-        /// All series of a study, in order of series UID; empty when there is no such study.
-        func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry]
+    /// All series of a study, in order of series UID; empty when there is no such study.
+    func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry]
 
-        /// Of one tenant, or of all when nil (for operators only).
-        func counts(tenantID: String?) throws -> IndexCounts
-    }
+    /// Of one tenant, or of all when nil (for operators only).
+    func counts(tenantID: String?) throws -> IndexCounts
+}
 
-    /// Rows of the log tables.
-    public struct LogRows: Sendable {
-        public var objects: [DicomObjectMetaRow] = []
-        public var images: [DicomImageMetaRow] = []
-        public var access: [WadoAccessLogRow] = []
+/// Rows of the log tables.
+public struct LogRows: Sendable {
+    public var objects: [DicomObjectMetaRow] = []
+    public var images: [DicomImageMetaRow] = []
+    public var access: [WadoAccessLogRow] = []
 
-        public init() {}
-        public var isEmpty: Bool { objects.isEmpty && images.isEmpty && access.isEmpty }
-    }
+    public init() {}
+    public var isEmpty: Bool { objects.isEmpty && images.isEmpty && access.isEmpty }
+}
 
-    /// The log tables: one machine's are in PostgreSQL, others' behind topics.
-    public protocol LogStore: Sendable {
-        /// Returns when the rows are on stable storage. Appending the same rows again changes nothing.
-        func append(_ rows: LogRows) throws
-    }
-#endif
+/// The log tables: one machine's are in PostgreSQL, others' behind topics.
+public protocol LogStore: Sendable {
+    /// Returns when the rows are on stable storage. Appending the same rows again changes nothing.
+    func append(_ rows: LogRows) throws
+}

@@ -1,0 +1,270 @@
+import Glibc
+import Synchronization
+
+/// Metadata in two files a series, below one folder: `{series}.log`, which the consumer appends to, and
+/// `{series}.json.gz`, which the webworker makes of it (docs/architecture.md, Files).
+///
+/// Writers of a log, and who replaces it, hold its lock (flock), so that processes do not get in each other's way:
+/// - An append locks the log, cuts off a torn tail, writes, syncs.
+/// - A compaction reads without the lock of the log, writes the new compacted file aside and syncs it. Then it locks the
+///   log, renames the compacted file into place, and removes the log, or, when something was appended meanwhile,
+///   replaces it with one that has just that. Whoever waited for the lock of the old log finds that its name leads
+///   elsewhere now, and opens anew. So no record is ever appended to a file that nobody reads any more.
+/// - A crash between these steps leaves records in both files, which is no harm: they are the same.
+/// - Readers lock nothing (`FileSeriesSnapshot`).
+public final class FileMetadataStore: MetadataStore {
+    public let root: String
+
+    /// What a log, together with the compacted file, held when its lock was last let go.
+    private struct Known {
+        var log: FileKey
+        var compacted: FileKey?
+        var versions: [String: UInt64]
+    }
+    private struct FileKey: Equatable {
+        var device: UInt
+        var inode: UInt
+        var size: Int
+    }
+    private struct Cache {
+        var series: [SeriesIdentity: Known] = [:]
+        /// Least recently used first.
+        var order: [SeriesIdentity] = []
+        var instances = 0
+    }
+    private let cache = Mutex(Cache())
+    /// Instances remembered, over all series; about 150 bytes each.
+    private let cachedInstances: Int
+
+    /// - Parameters:
+    ///   - root: the folder, which has to be there.
+    ///   - cachedInstances: so many instances' UIDs are kept in memory, so that an append need not read the files.
+    public init(root: String, cachedInstances: Int = 200_000) {
+        var root = root
+        while root.utf8.count > 1 && root.hasSuffix("/") { root.removeLast() }
+        self.root = root
+        self.cachedInstances = max(0, cachedInstances)
+    }
+
+    // MARK: MetadataStore
+
+    public func append(_ updates: [SeriesMetadataUpdate]) throws -> [Int] {
+        var counts: [Int] = []
+        counts.reserveCapacity(updates.count)
+        for update in updates { counts.append(try append(update)) }
+        return counts
+    }
+
+    public func snapshot(of series: SeriesIdentity) throws -> (any SeriesSnapshot)? { try open(series) }
+
+    public func instance(_ sopInstanceUID: String, of series: SeriesIdentity) throws -> [UInt8]? {
+        try open(series)?.json(of: sopInstanceUID)
+    }
+
+    public func compact(_ series: SeriesIdentity) throws -> CompactionResult? {
+        let paths = try paths(series)
+        // Without the folder there is nothing, and no place for the lock.
+        guard access(paths.folder, F_OK) == 0 else { return nil }
+        // Two compactions of one series go one after the other.
+        guard let (file, _) = try FileHandle.openLocked(paths.compacted + ".new", create: true) else { return nil }
+        // The locks last until the end, not only until their last use.
+        defer { withExtendedLifetime(file) {} }
+        guard let snapshot = try open(series) else {
+            unlink(paths.compacted + ".new")
+            return nil
+        }
+        if snapshot.isCompacted && !snapshot.hasLog {
+            unlink(paths.compacted + ".new")
+            return CompactionResult(instanceCount: snapshot.instanceCount, didWrite: false)
+        }
+        let didWrite = !snapshot.isCompacted
+        if didWrite {
+            try file.truncate(to: 0)
+            let writer = try CompactedSeriesWriter(file)
+            try snapshot.forEachVersion { uid, version, json throws(MetadataStoreError) in
+                try writer.add(uid, version: version, json: json)
+            }
+            try writer.finish()
+        }
+        let locked = try FileHandle.openLocked(paths.log, create: false)
+        defer { withExtendedLifetime(locked) {} }
+        var tail: FileHandle?
+        if let log = locked?.handle {
+            let size = try log.size()
+            if size > snapshot.logEnd {
+                // Also a torn tail may be taken along: the next append cuts it off.
+                tail = try copyTail(of: log, from: snapshot.logEnd, to: size, paths.log + ".new")
+            }
+        }
+        if didWrite {
+            guard rename(paths.compacted + ".new", paths.compacted) == 0 else { throw FileHandle.failure("rename") }
+            // The log may go only when the new file is sure to stay.
+            try FileHandle.syncFolder(paths.folder)
+        } else {
+            unlink(paths.compacted + ".new")
+        }
+        if locked != nil {
+            if tail != nil {
+                guard rename(paths.log + ".new", paths.log) == 0 else { throw FileHandle.failure("rename") }
+            } else {
+                guard unlink(paths.log) == 0 else { throw FileHandle.failure("remove") }
+            }
+            try FileHandle.syncFolder(paths.folder)
+        }
+        return CompactionResult(instanceCount: snapshot.instanceCount, didWrite: didWrite)
+    }
+
+    // MARK: Parts
+
+    private struct Paths {
+        var folder: String
+        var log: String
+        var compacted: String
+    }
+
+    private func paths(_ series: SeriesIdentity) throws(MetadataStoreError) -> Paths {
+        guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID), let uid = UID(series.seriesUID)
+        else { throw MetadataStoreError(.invalidIdentity) }
+        let folder = "\(root)/\(ArchivePaths.study(tenant: tenant, study: study))"
+        return Paths(
+            folder: folder, log: "\(folder)/\(uid.value).log", compacted: "\(folder)/\(uid.value).json.gz")
+    }
+
+    private func open(_ series: SeriesIdentity) throws(MetadataStoreError) -> FileSeriesSnapshot? {
+        let paths = try paths(series)
+        // A log that its writer repairs while we read it is read again.
+        for _ in 0..<3 {
+            do {
+                return try FileSeriesSnapshot.open(logPath: paths.log, compactedPath: paths.compacted)
+            } catch {
+                if error.code != .file(operation: "read", errno: 0) { throw error }
+            }
+        }
+        return try FileSeriesSnapshot.open(logPath: paths.log, compactedPath: paths.compacted)
+    }
+
+    private func append(_ update: SeriesMetadataUpdate) throws(MetadataStoreError) -> Int {
+        let paths = try paths(update.series)
+        for instance in update.instances {
+            guard UID(instance.sopInstanceUID) != nil else { throw MetadataStoreError(.invalidIdentity) }
+            guard (1...MetadataLimits.instanceBytes).contains(instance.json.count) else {
+                throw MetadataStoreError(.invalidLength)
+            }
+        }
+        var opened: (handle: FileHandle, isNew: Bool)?
+        do {
+            opened = try FileHandle.openLocked(paths.log, create: true)
+        } catch {
+            guard error.code == .file(operation: "open", errno: ENOENT) else { throw error }
+            try FileHandle.makeFolders(paths.folder, below: root)
+            opened = try FileHandle.openLocked(paths.log, create: true)
+        }
+        guard let (log, isNew) = opened else { throw MetadataStoreError(.file(operation: "open", errno: ENOENT)) }
+        defer { withExtendedLifetime(log) {} }
+        var size = try log.size()
+        var versions: [String: UInt64]
+        if let known = known(update.series, log: try key(log), compacted: key(paths.compacted)) {
+            versions = known
+        } else {
+            // The lock is ours, so what comes behind the last good record is a torn tail.
+            guard let snapshot = try FileSeriesSnapshot.open(logPath: paths.log, compactedPath: paths.compacted) else {
+                try log.truncate(to: 0)
+                return try write(update, to: log, at: 0, isNew: isNew, [:], paths)
+            }
+            versions = try snapshot.versions()
+            if snapshot.logEnd < size {
+                try log.truncate(to: snapshot.logEnd)
+                size = snapshot.logEnd
+            }
+        }
+        return try write(update, to: log, at: size, isNew: isNew, versions, paths)
+    }
+
+    /// Appends what is new; `versions` is what the series has so far.
+    private func write(
+        _ update: SeriesMetadataUpdate, to log: FileHandle, at size: Int, isNew: Bool, _ versions: [String: UInt64],
+        _ paths: Paths
+    ) throws(MetadataStoreError) -> Int {
+        var versions = versions
+        var records: [UInt8] = []
+        for instance in update.instances {
+            let version = SeriesLog.version(of: instance.json)
+            if versions[instance.sopInstanceUID] == version { continue }
+            SeriesLog.append(instance, version: version, to: &records)
+            versions[instance.sopInstanceUID] = version
+        }
+        do {
+            if !records.isEmpty { try log.write(records, at: size) }
+            // Also without new records: an earlier call may have written them and failed to sync.
+            try log.sync()
+        } catch {
+            forget(update.series)
+            _ = try? log.truncate(to: size)
+            throw error
+        }
+        // The name may be new to the disk, also when an earlier call made it and then failed.
+        if isNew || size == 0 { try FileHandle.syncFolder(paths.folder) }
+        remember(update.series, Known(log: try key(log), compacted: key(paths.compacted), versions: versions))
+        return versions.count
+    }
+
+    private func copyTail(
+        of log: FileHandle, from start: Int, to end: Int, _ path: String
+    ) throws(MetadataStoreError) -> FileHandle? {
+        unlink(path)
+        guard let (new, _) = try FileHandle.openLocked(path, create: true) else { return nil }
+        var position = start
+        while position < end {
+            let bytes = try log.read(at: position, count: min(1 << 20, end - position))
+            if bytes.isEmpty { break }
+            try new.write(bytes, at: position - start)
+            position += bytes.count
+        }
+        try new.sync()
+        return new
+    }
+
+    // MARK: What is known of the files
+
+    private func key(_ file: FileHandle) throws(MetadataStoreError) -> FileKey {
+        let status = try file.status()
+        return FileKey(device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size))
+    }
+
+    private func key(_ path: String) -> FileKey? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        return FileKey(device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size))
+    }
+
+    /// The series' instances, if nobody else has touched its files since.
+    private func known(_ series: SeriesIdentity, log: FileKey, compacted: FileKey?) -> [String: UInt64]? {
+        cache.withLock { cache in
+            // Taken out, so that it is the only reference while it grows.
+            guard let known = cache.series.removeValue(forKey: series) else { return nil }
+            cache.instances -= known.versions.count
+            cache.order.removeAll { $0 == series }
+            return known.log == log && known.compacted == compacted ? known.versions : nil
+        }
+    }
+
+    private func remember(_ series: SeriesIdentity, _ known: Known) {
+        guard known.versions.count <= cachedInstances else { return }
+        cache.withLock { cache in
+            if let old = cache.series.updateValue(known, forKey: series) {
+                cache.instances -= old.versions.count
+                cache.order.removeAll { $0 == series }
+            }
+            cache.instances += known.versions.count
+            cache.order.append(series)
+            while cache.instances > cachedInstances || cache.order.count > 1_024, let oldest = cache.order.first {
+                cache.order.removeFirst()
+                if let gone = cache.series.removeValue(forKey: oldest) { cache.instances -= gone.versions.count }
+            }
+        }
+    }
+
+    private func forget(_ series: SeriesIdentity) {
+        _ = known(series, log: FileKey(device: 0, inode: 0, size: -1), compacted: nil)
+    }
+}

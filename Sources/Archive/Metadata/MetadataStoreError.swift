@@ -1,0 +1,42 @@
+/// Why metadata could not be stored or read. Names files' operations and codes, never values.
+public struct MetadataStoreError: RetriableError, Equatable, CustomStringConvertible {
+    public enum Code: Sendable, Equatable {
+        /// Tenant or UIDs are not such as may become part of a path.
+        case invalidIdentity
+        /// The JSON of one instance is longer than `MetadataLimits.instanceBytes`, or empty.
+        case invalidLength
+        /// An operation on a file failed.
+        case file(operation: String, errno: Int32)
+        /// The compacted file is not one of ours, or is damaged.
+        case damaged
+    }
+
+    public var code: Code
+
+    public init(_ code: Code) { self.code = code }
+
+    /// Failed file operations: the disk may have room again, or be mounted again. The rest stays as it is.
+    public var isRetriable: Bool {
+        if case .file = code { return true }
+        return false
+    }
+
+    public var description: String {
+        switch code {
+        case .invalidIdentity: "metadata: tenant or UIDs cannot be part of a path"
+        case .invalidLength: "metadata: an instance is empty or too long"
+        case .file(let operation, let errno): "metadata: \(operation) failed with error \(errno)"
+        case .damaged: "metadata: the compacted file is damaged"
+        }
+    }
+}
+
+/// Bounds of the stored metadata.
+public enum MetadataLimits {
+    /// Bytes of the DICOM JSON of one instance.
+    public static let instanceBytes = 256 << 20
+    /// Text of the instances that are compressed together, about: what has to be inflated to read one of them.
+    static let chunkBytes = 256 << 10
+    /// Logs up to this size are held in memory while they are read.
+    static let bufferedLogBytes = 8 << 20
+}
