@@ -98,6 +98,13 @@ let package = Package(
                 "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMNetwork", "PostgresAdapter",
             ]),
 
+        // Benchmarks
+        .target(name: "CAllocationCounter", path: "Benchmarks/CAllocationCounter"),
+        .executableTarget(
+            name: "micro-benchmarks",
+            dependencies: ["DICOMCore", "DICOMDictionary", "DICOMWeb", "ArchiveSchema", "CAllocationCounter"],
+            path: "Benchmarks/Micro", swiftSettings: settings),
+
         // Tests
         .target(
             name: "TestSupport", dependencies: ["DICOMCore"], path: "Tests/TestSupport", swiftSettings: settings),
