@@ -32,10 +32,20 @@ public struct BulkDataPath: Hashable, Sendable, CustomStringConvertible {
         public var sequence: Tag
         /// From 0.
         public var item: Int
+
+        public init(sequence: Tag, item: Int) {
+            self.sequence = sequence
+            self.item = item
+        }
     }
 
     public var steps: [Step]
     public var tag: Tag
+
+    public init(steps: [Step] = [], tag: Tag) {
+        self.steps = steps
+        self.tag = tag
+    }
 
     /// Nil when the text is not such a path. At most 64 sequences deep.
     public init?(_ text: some StringProtocol) {

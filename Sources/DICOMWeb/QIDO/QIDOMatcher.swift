@@ -132,7 +132,10 @@ extension QIDOMatcher.Test {
                 return wanted.contains { $0.count == range.count && $0.elementsEqual(parser.bytes[range]) }
             }
             let content = try parser.content(text)
-            return wanted.contains(content)
+            return content.withUnsafeBytes { bytes in
+                let range = Self.trimmed(0..<bytes.count, bytes)
+                return wanted.contains { $0.elementsEqual(bytes[range]) }
+            }
         case (.bytes, _): return false
         case (.patterns(let patterns), .text(let text)):
             let string = QIDOQuery.trimmed(try parser.string(text)[...])

@@ -42,9 +42,9 @@ import Testing
 
     @Test func attributeNames() throws {
         for text in ["PatientID=1", "00100020=1", "0010%30020=1"] {
-            #expect(try Self.query(text).matches[0].path == AttributePath(Tag(0x0010_0020)))
+            #expect(try Self.query(text).matches[0].path == AttributePath(DICOMTag(0x0010_0020)))
         }
-        let path = [Tag(0x0040_0275), Tag(0x0040_0009)]
+        let path = [DICOMTag(0x0040_0275), DICOMTag(0x0040_0009)]
         for text in [
             "00400275.00400009=x", "RequestAttributesSequence.ScheduledProcedureStepID=x",
             "RequestAttributesSequence.00400009=x",

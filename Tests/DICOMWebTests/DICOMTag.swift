@@ -1,0 +1,4 @@
+import DICOMDictionary
+
+/// Swift Testing has a `Tag` too.
+typealias DICOMTag = DICOMDictionary.Tag
