@@ -10,7 +10,7 @@ public final class HeaderReader {
     private var tree: DataSetTree
 
     /// - Parameter firstRead: how many bytes are read at first, which should do for nearly all files.
-    public init(options: ReadOptions = .header, firstRead: Int = 16384) {
+    public init(options: ReadOptions = .header, firstRead: Int = 4096) {
         self.options = options
         self.firstRead = max(firstRead, 256)
         tree = Self.emptyTree(self.firstRead)
