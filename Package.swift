@@ -124,7 +124,10 @@ let package = Package(
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
         tests(
             "PostgresAdapter",
-            ["Archive", "ArchiveSchema", "DICOMCore", "EventBusContract", "PostgresTestSupport"]),
+            [
+                "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "DICOMWeb", "EventBusContract",
+                "PostgresTestSupport",
+            ]),
         tests("HTTPServer"),
         tests("ServiceKit"),
         tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),

@@ -184,7 +184,6 @@ struct DataSetParser {
         top.lastTag = tag
         if top.level == .root {
             if tag >= stopTag {
-                if vr == RawVR.ow, length == .max, flags.contains(.implicitVR) { vr = RawVR.ob }
                 stopElement = Element(
                     tag: Tag(tag), vr: VR(rawValue: vr), flags: length == .max ? flags.union(.undefinedLength) : flags,
                     headerLength: UInt8(header), valueOffset: position + header,

@@ -63,30 +63,36 @@ final class PostgresEventProducer: EventProducer {
                 code: .init(rawValue: "54000"), operation: "publish", message: "a message is longer than 1 MiB")
         }
         try pool.withConnection { connection throws(PostgresError) in
-            let count = try partitionCount(of: topic, connection)
-            var start = 0
-            while start < messages.count {
-                var end = start
-                var bytes = 0
-                while end < messages.count && end - start < Self.batchMessages && bytes < Self.batchBytes {
-                    bytes += messages[end].value.count
-                    end += 1
-                }
-                let batch = messages[start..<end]
-                try connection.query(
-                    "SELECT bus_publish($1, $2, $3, $4)",
-                    [
-                        .text(topic.rawValue), .int4Array(batch.map { Self.partition(of: $0.key, count: count) }),
-                        .textArray(batch.map(\.key)), .byteaArray(batch.map(\.value)),
-                    ], operation: "publish")
-                start = end
+            try Self.publish(messages, to: topic, connection)
+        }
+    }
+
+    static func publish(
+        _ messages: [Message], to topic: Topic, _ connection: PostgresConnection
+    ) throws(PostgresError) {
+        let count = try partitionCount(of: topic, connection)
+        var start = 0
+        while start < messages.count {
+            var end = start
+            var bytes = 0
+            while end < messages.count && end - start < batchMessages && bytes < batchBytes {
+                bytes += messages[end].value.count
+                end += 1
             }
+            let batch = messages[start..<end]
+            try connection.query(
+                "SELECT bus_publish($1, $2, $3, $4)",
+                [
+                    .text(topic.rawValue), .int4Array(batch.map { partition(of: $0.key, count: count) }),
+                    .textArray(batch.map(\.key)), .byteaArray(batch.map(\.value)),
+                ], operation: "publish")
+            start = end
         }
     }
 
     func close() {}
 
-    private func partitionCount(
+    private static func partitionCount(
         of topic: Topic, _ connection: PostgresConnection
     ) throws(PostgresError) -> Int {
         let result = try connection.query(

@@ -12,6 +12,7 @@ public final class PostgresConnection: @unchecked Sendable {
     private var statementOrder: [String] = []
     private var nextStatement = 0
     private var parameterBytes: [UInt8] = []
+    private var done: Set<String> = []
 
     /// Prepared statements kept for a session; the oldest goes first.
     static let statementLimit = 200
@@ -89,6 +90,14 @@ public final class PostgresConnection: @unchecked Sendable {
             PQexecParams(raw, sql, count, types, values, lengths, formats, 1)
         }
         return try check(result, operation: operation)
+    }
+
+    /// Runs statements that a session needs once (temporary tables); not inside a transaction, which could take them
+    /// back.
+    func once(_ sql: String, operation: String) throws(PostgresError) {
+        if done.contains(sql) { return }
+        try run(sql, operation: operation)
+        done.insert(sql)
     }
 
     /// Runs `body` in a transaction; rolls back when it throws.

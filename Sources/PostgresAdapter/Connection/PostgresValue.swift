@@ -13,7 +13,7 @@ public enum PostgresValue: Sendable {
     case date(days: Int32)
     /// Microseconds since midnight.
     case time(microseconds: Int64)
-    /// Microseconds since 2000-01-01, without a zone.
+    /// Microseconds since 2000-01-01, UTC; `timestamp with time zone`.
     case timestamp(microseconds: Int64)
     case int4Array([Int32])
     case int8Array([Int64])
@@ -34,7 +34,7 @@ public enum PostgresValue: Sendable {
         case .bytea: 17
         case .date: 1082
         case .time: 1083
-        case .timestamp: 1114
+        case .timestamp: 1184
         case .int4Array: 1007
         case .int8Array: 1016
         case .textArray: 1009

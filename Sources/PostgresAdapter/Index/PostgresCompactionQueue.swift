@@ -1,0 +1,132 @@
+public import Archive
+
+/// `dicom_json_meta` as a queue. A worker holds an advisory lock for each series it has taken, in the session that it
+/// keeps meanwhile, and no row: so the consumer can flag the series anew at any time without waiting for it.
+public final class PostgresCompactionQueue: CompactionQueue {
+    private let pool: PostgresPool
+
+    public init(pool: PostgresPool) { self.pool = pool }
+
+    public func waiting() throws -> Int {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.query(
+                "SELECT count(*) FROM dicom_json_meta WHERE json_status = 0", operation: "count waiting series")
+            return Int(result.integer(0, 0) ?? 0)
+        }
+    }
+
+    public func take(
+        limit: Int, idleMicroseconds: Int64, _ body: ([CompactionTask]) throws -> [CompactionOutcome]
+    ) throws -> Int {
+        var failure: (any Error)?
+        let count = try pool.withConnection { connection throws(PostgresError) -> Int in
+            let tasks = try lock(connection, limit: limit, idleMicroseconds: idleMicroseconds)
+            if tasks.isEmpty { return 0 }
+            var outcomes: [CompactionOutcome] = []
+            do {
+                outcomes = try body(tasks)
+            } catch {
+                failure = error
+            }
+            // What was not reported counts as failed.
+            while outcomes.count < tasks.count { outcomes.append(.failed) }
+            try settle(connection, tasks, outcomes)
+            return tasks.count
+        }
+        if let failure { throw failure }
+        return count
+    }
+
+    /// The lock of a series: one of 2^64, from its key.
+    private static let lockKey = "hashtextextended(tenant_id || '/' || study_uid || '/' || series_uid, 7761)"
+
+    private func lock(
+        _ connection: PostgresConnection, limit: Int, idleMicroseconds: Int64
+    ) throws(PostgresError) -> [CompactionTask] {
+        // Candidates first, so that no lock is taken of a row that the limit cuts off; then, with the lock held, the
+        // row is looked at again, since another worker may just have finished it.
+        let result = try connection.query(
+            """
+            WITH candidate AS MATERIALIZED (
+                SELECT tenant_id, study_uid, series_uid FROM dicom_json_meta
+                WHERE json_status = 0 AND flag_time <= clock_timestamp() - $2::bigint * interval '1 microsecond'
+                ORDER BY flag_time LIMIT $1
+            )
+            SELECT tenant_id, study_uid, series_uid, pg_try_advisory_lock(\(Self.lockKey)) FROM candidate
+            """, [.int8(Int64(max(1, limit))), .int8(max(0, idleMicroseconds))], operation: "take series")
+        let locked = (0..<result.rowCount).filter { result.bool($0, 3) == true }
+        if locked.isEmpty { return [] }
+        let keys = (0..<3).map { column in locked.map { result.string($0, column) ?? "" } }
+        let again = try connection.query(
+            """
+            SELECT tenant_id, study_uid, series_uid, flag_time, retry_times, json_status
+            FROM unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
+            JOIN dicom_json_meta ON tenant_id = u.t AND study_uid = u.s AND series_uid = u.e
+            """, [.textArray(keys[0]), .textArray(keys[1]), .textArray(keys[2])], operation: "take series")
+        var tasks: [CompactionTask] = []
+        var held = Set(
+            locked.indices.map { SeriesIdentity(tenantID: keys[0][$0], studyUID: keys[1][$0], seriesUID: keys[2][$0]) })
+        for row in 0..<again.rowCount where again.integer(row, 5) == 0 {
+            let series = SeriesIdentity(
+                tenantID: again.string(row, 0) ?? "", studyUID: again.string(row, 1) ?? "",
+                seriesUID: again.string(row, 2) ?? "")
+            held.remove(series)
+            tasks.append(
+                CompactionTask(
+                    series: series, flagTime: (again.integer(row, 3) ?? 0) + PostgresValue.epochMicroseconds,
+                    retries: Int(again.integer(row, 4) ?? 0)))
+        }
+        try unlock(connection, Array(held))
+        return tasks
+    }
+
+    private func settle(
+        _ connection: PostgresConnection, _ tasks: [CompactionTask], _ outcomes: [CompactionOutcome]
+    ) throws(PostgresError) {
+        for (task, outcome) in zip(tasks, outcomes) {
+            let key: [PostgresValue] = [
+                .text(task.series.tenantID), .text(task.series.studyUID), .text(task.series.seriesUID),
+                .timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds),
+            ]
+            switch outcome {
+            case .done(let count):
+                // Flag and count come in one transaction from the consumer: a flag that still stands means that no
+                // later count was written.
+                try connection.query(
+                    """
+                    WITH done AS (
+                        UPDATE dicom_json_meta SET json_status = 1, retry_times = 0
+                        WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3 AND flag_time = $4
+                        RETURNING tenant_id, study_uid, series_uid
+                    )
+                    UPDATE dicom_state_meta s SET series_related_instances = $5 FROM done d
+                    WHERE s.tenant_id = d.tenant_id AND s.study_uid = d.study_uid AND s.series_uid = d.series_uid
+                        AND s.series_related_instances IS DISTINCT FROM $5
+                    """, key + [.int4(Int32(clamping: count))], operation: "finish series")
+            case .failed:
+                // Comes again after a while that doubles from two seconds up to about four minutes.
+                try connection.query(
+                    """
+                    UPDATE dicom_json_meta SET retry_times = retry_times + 1,
+                        flag_time = clock_timestamp() + interval '1 second' * (2 ^ least(retry_times + 1, 8))
+                    WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3 AND flag_time = $4
+                    """, key, operation: "finish series")
+            }
+        }
+        try unlock(connection, tasks.map(\.series))
+    }
+
+    private func unlock(_ connection: PostgresConnection, _ series: [SeriesIdentity]) throws(PostgresError) {
+        if series.isEmpty { return }
+        try connection.query(
+            """
+            SELECT pg_advisory_unlock(\(Self.lockKey))
+            FROM unnest($1::text[], $2::text[], $3::text[]) AS u(tenant_id, study_uid, series_uid)
+            """,
+            [
+                .textArray(series.map(\.tenantID)), .textArray(series.map(\.studyUID)),
+                .textArray(series.map(\.seriesUID)),
+            ],
+            operation: "finish series")
+    }
+}

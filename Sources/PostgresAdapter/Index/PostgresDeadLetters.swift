@@ -1,0 +1,87 @@
+public import Archive
+
+/// The messages that could never succeed, in the table `bus_dead_letter`: one row for each, until it is replayed.
+public final class PostgresDeadLetters: DeadLetterStore {
+    private let pool: PostgresPool
+    static let table = """
+        CREATE TABLE IF NOT EXISTS bus_dead_letter (
+            topic text NOT NULL,
+            partition integer NOT NULL,
+            "offset" bigint NOT NULL,
+            key text NOT NULL,
+            value bytea NOT NULL,
+            reason text NOT NULL,
+            detail text NOT NULL,
+            failed_time timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+            PRIMARY KEY (topic, partition, "offset")
+        );
+        """
+
+    public init(pool: PostgresPool) { self.pool = pool }
+
+    static func insert(_ letter: DeadLetter, _ connection: PostgresConnection) throws(PostgresError) {
+        try connection.query(
+            """
+            INSERT INTO bus_dead_letter (topic, partition, "offset", key, value, reason, detail)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+            """,
+            [
+                .text(letter.message.topic.rawValue), .int4(Int32(truncatingIfNeeded: letter.message.partition)),
+                .int8(letter.message.offset), .text(letter.message.message.key), .bytea(letter.message.message.value),
+                .text(letter.reason), .text(letter.detail),
+            ], operation: "write dead letter")
+    }
+
+    public func count() throws -> Int {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.query("SELECT count(*) FROM bus_dead_letter", operation: "count dead letters")
+            return Int(result.integer(0, 0) ?? 0)
+        }
+    }
+
+    public func list(limit: Int) throws -> [DeadLetter] {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.query(
+                """
+                SELECT topic, partition, "offset", key, value, reason, detail FROM bus_dead_letter
+                ORDER BY failed_time, topic, partition, "offset" LIMIT $1
+                """, [.int8(Int64(limit))], operation: "list dead letters")
+            return (0..<result.rowCount).compactMap { row in
+                guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { return nil }
+                let message = Message(key: result.string(row, 3) ?? "", value: result.bytes(row, 4) ?? [])
+                return DeadLetter(
+                    message: ReceivedMessage(
+                        topic: topic, partition: Int(result.integer(row, 1) ?? 0),
+                        offset: result.integer(row, 2) ?? 0, message: message),
+                    reason: result.string(row, 5) ?? "", detail: result.string(row, 6) ?? "")
+            }
+        }
+    }
+
+    /// Publishing and removing are one transaction.
+    public func replay(reason: String?, limit: Int) throws -> Int {
+        try pool.withConnection { connection throws(PostgresError) in
+            try connection.transaction { connection throws(PostgresError) in
+                let result = try connection.query(
+                    """
+                    DELETE FROM bus_dead_letter WHERE (topic, partition, "offset") IN (
+                        SELECT topic, partition, "offset" FROM bus_dead_letter
+                        WHERE reason = $1::text OR $1::text IS NULL
+                        ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED)
+                    RETURNING topic, key, value
+                    """, [reason.map { .text($0) } ?? .null, .int8(Int64(limit))], operation: "replay")
+                var messages: [Topic: [Message]] = [:]
+                for row in 0..<result.rowCount {
+                    guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { continue }
+                    messages[topic, default: []].append(
+                        Message(key: result.string(row, 1) ?? "", value: result.bytes(row, 2) ?? []))
+                }
+                for topic in Topic.allCases {
+                    guard let messages = messages[topic] else { continue }
+                    try PostgresEventProducer.publish(messages, to: topic, connection)
+                }
+                return result.rowCount
+            }
+        }
+    }
+}

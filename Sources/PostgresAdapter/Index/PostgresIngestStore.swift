@@ -1,0 +1,104 @@
+public import Archive
+import ArchiveSchema
+
+/// Writes index and logs into one PostgreSQL: a batch is one transaction.
+public final class PostgresIngestStore: IngestStore, LogStore {
+    private let pool: PostgresPool
+
+    public init(pool: PostgresPool) { self.pool = pool }
+
+    public func write(_ batch: IngestBatch) throws {
+        var states: [UInt8] = []
+        for update in batch.series {
+            var row = update.state
+            row.seriesRelatedInstances = Int32(clamping: update.instanceCount)
+            row.encodeCopy(into: &states)
+        }
+        let logs = Self.encode(batch.logs)
+        try pool.withConnection { connection throws(PostgresError) in
+            if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
+            try Self.prepare(connection, logs)
+            try connection.transaction { connection throws(PostgresError) in
+                if !states.isEmpty {
+                    try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
+                    try connection.query(Self.mergeSeries, operation: "write series")
+                    try connection.query(Self.flagMetadata, operation: "flag metadata")
+                }
+                try Self.insert(connection, logs)
+                for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
+            }
+        }
+    }
+
+    public func append(_ rows: LogRows) throws {
+        if rows.isEmpty { return }
+        let logs = Self.encode(rows)
+        try pool.retryingOnce { connection throws(PostgresError) in
+            try Self.prepare(connection, logs)
+            try connection.transaction { connection throws(PostgresError) in try Self.insert(connection, logs) }
+        }
+    }
+
+    private static func encode(_ rows: LogRows) -> [(RowStage, [UInt8])] {
+        var logs = RowStage.logs.map { ($0, [UInt8]()) }
+        for row in rows.objects { row.encodeCopy(into: &logs[0].1) }
+        for row in rows.images { row.encodeCopy(into: &logs[1].1) }
+        for row in rows.access { row.encodeCopy(into: &logs[2].1) }
+        return logs.filter { !$0.1.isEmpty }
+    }
+
+    private static func prepare(
+        _ connection: PostgresConnection, _ logs: [(RowStage, [UInt8])]
+    ) throws(PostgresError) {
+        for (stage, _) in logs { try connection.once(stage.create, operation: "write logs") }
+    }
+
+    private static func insert(
+        _ connection: PostgresConnection, _ logs: [(RowStage, [UInt8])]
+    ) throws(PostgresError) {
+        for (stage, tuples) in logs {
+            try connection.copyIn(stage.copy, tuples: tuples, operation: "write logs")
+            try connection.query(stage.insert, operation: "write logs")
+        }
+    }
+
+    /// The attributes are those of the representative, the instance with the lowest SOP Instance UID: a row of a lower
+    /// or the same one replaces them. The count never falls here (`PostgresCompactionQueue` sets it), the first
+    /// reception stays the first. Rows are written in the order of their keys, so that two writers never wait for each
+    /// other; and not at all when nothing changes.
+    static let mergeSeries: String = {
+        let table = DicomStateMetaRow.table
+        let computed = ["series_related_instances", "created_time", "updated_time"]
+        let attributes = table.postgresColumns.filter { !table.key.contains($0.name) && !computed.contains($0.name) }
+        let key = RowStage.list(table.postgresColumns.filter { table.key.contains($0.name) })
+        let wins = "EXCLUDED.representative_sop_uid <= t.representative_sop_uid"
+        let sets = attributes.map { column in
+            let name = column.sqlName
+            return "\(name) = CASE WHEN \(wins) THEN EXCLUDED.\(name) ELSE t.\(name) END"
+        }
+        let count = "GREATEST(t.series_related_instances, EXCLUDED.series_related_instances)"
+        return """
+            INSERT INTO \(table.name) AS t (\(table.columnList))
+            SELECT DISTINCT ON (\(key)) \(table.columnList) FROM \(RowStage.states.stageName)
+            ORDER BY \(key), representative_sop_uid
+            ON CONFLICT (\(key)) DO UPDATE SET \(sets.joined(separator: ", ")),
+                series_related_instances = \(count),
+                created_time = LEAST(t.created_time, EXCLUDED.created_time),
+                updated_time = GREATEST(t.updated_time, EXCLUDED.updated_time)
+            WHERE \(wins) AND (\(RowStage.list(attributes, "t.")))
+                    IS DISTINCT FROM (\(RowStage.list(attributes, "EXCLUDED.")))
+                OR t.series_related_instances IS DISTINCT FROM \(count) OR EXCLUDED.created_time < t.created_time
+            """
+    }()
+
+    /// The time of a flag always grows: that is how the webworker sees that a series changed while it worked on it.
+    static let flagMetadata = """
+        INSERT INTO dicom_json_meta AS t (tenant_id, study_uid, series_uid, study_uid_hash, series_uid_hash,
+            study_date_origin, flag_time, created_time, json_status, retry_times)
+        SELECT DISTINCT ON (tenant_id, study_uid, series_uid) tenant_id, study_uid, series_uid, study_uid_hash,
+            series_uid_hash, study_date_origin, clock_timestamp(), clock_timestamp(), 0, 0
+        FROM \(RowStage.states.stageName) ORDER BY tenant_id, study_uid, series_uid
+        ON CONFLICT (tenant_id, study_uid, series_uid) DO UPDATE SET json_status = 0, retry_times = 0,
+            flag_time = GREATEST(EXCLUDED.flag_time, t.flag_time + interval '1 microsecond')
+        """
+}

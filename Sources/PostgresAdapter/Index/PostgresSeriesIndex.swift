@@ -1,0 +1,148 @@
+public import Archive
+public import DICOMWeb
+
+/// The index of series in `dicom_state_meta`, one row a series.
+public final class PostgresSeriesIndex: SeriesIndex {
+    public struct Configuration: Sendable {
+        /// Answers to one search when it names no limit, and at most (PS3.18 8.3.4.4).
+        public var maximumResults = 5_000
+
+        public init() {}
+    }
+
+    private let pool: PostgresPool
+    private let configuration: Configuration
+
+    public init(pool: PostgresPool, configuration: Configuration = Configuration()) {
+        self.pool = pool
+        self.configuration = configuration
+    }
+
+    public func search(_ query: QIDOQuery, tenantID: String, retrieveRoot: String?) throws -> IndexAnswer {
+        guard query.level != .instances else {
+            throw PostgresError(
+                code: .init(rawValue: "0A000"), operation: "search", message: "instances are not in this index")
+        }
+        var predicates = SearchPredicates(tenantID: tenantID, query: query, warnsOfInstanceKeys: true)
+        let limit = min(query.limit ?? configuration.maximumResults, configuration.maximumResults)
+        let plan = AnswerPlan(query, retrieveRoot: retrieveRoot)
+        let isPlain = predicates.isPlain
+        // One more than asked for shows whether there is more.
+        let limitParameter = predicates.bind(.int8(Int64(limit) + 1))
+        let offsetParameter = predicates.bind(.int8(Int64(query.offset)))
+        let sql = Self.sql(
+            query.level, plan, condition: predicates.sql, limit: limitParameter, offset: offsetParameter)
+        let parameters = predicates.parameters
+        let objects = try pool.retryingOnce { connection throws(PostgresError) in
+            let result =
+                isPlain
+                ? try connection.query(sql, parameters, operation: "search")
+                : try connection.queryOnce(sql, parameters, operation: "search")
+            return (0..<result.rowCount).map { plan.object(result, $0) }
+        }
+        return IndexAnswer(
+            objects: Array(objects.prefix(limit)), isPartial: objects.count > limit,
+            warnings: query.warnings + predicates.warnings)
+    }
+
+    private static func sql(
+        _ level: QIDOLevel, _ plan: AnswerPlan, condition: String, limit: String, offset: String
+    ) -> String {
+        let source = level == .studies ? "f" : "h"
+        let columns = plan.columns.map { "\(source).\"\($0)\"" }.joined(separator: ", ")
+        let study = """
+            CROSS JOIN LATERAL (
+                SELECT string_agg(DISTINCT nullif(c.modality, ''), '\\') AS modalities, count(*) AS series,
+                    coalesce(sum(c.series_related_instances), 0)::bigint AS instances
+                FROM dicom_state_meta c WHERE c.tenant_id = $1 AND c.study_uid = h.study_uid
+            ) AS a
+            """
+        let counts = plan.needsStudy ? "a.modalities, a.series, a.instances" : "NULL::text, 0::bigint, 0::bigint"
+        switch level {
+        case .studies:
+            // First the studies, one page of them; then, for these alone, values and counts.
+            return """
+                SELECT \(columns), \(counts), 0::bigint
+                FROM (
+                    SELECT DISTINCT s.study_uid FROM dicom_state_meta s WHERE \(condition)
+                    ORDER BY s.study_uid LIMIT \(limit) OFFSET \(offset)
+                ) AS h
+                CROSS JOIN LATERAL (
+                    SELECT * FROM dicom_state_meta r WHERE r.tenant_id = $1 AND r.study_uid = h.study_uid
+                    ORDER BY r.series_uid LIMIT 1
+                ) AS f
+                \(plan.needsStudy ? study : "")
+                ORDER BY h.study_uid
+                """
+        default:
+            return """
+                SELECT \(columns), \(counts), coalesce(h.series_related_instances, 0)::bigint
+                FROM (
+                    SELECT s.* FROM dicom_state_meta s WHERE \(condition)
+                    ORDER BY s.study_uid, s.series_uid LIMIT \(limit) OFFSET \(offset)
+                ) AS h
+                \(plan.needsStudy ? study : "")
+                ORDER BY h.study_uid, h.series_uid
+                """
+        }
+    }
+
+    public func seriesMatching(
+        _ query: QIDOQuery, tenantID: String, after: SeriesIdentity?, limit: Int
+    ) throws -> [SeriesEntry] {
+        var predicates = SearchPredicates(tenantID: tenantID, query: query, warnsOfInstanceKeys: false)
+        let isPlain = predicates.isPlain
+        if let after {
+            let study = predicates.bind(.text(after.studyUID))
+            let series = predicates.bind(.text(after.seriesUID))
+            predicates.add("(s.study_uid, s.series_uid) > (\(study), \(series))")
+        }
+        let bound = predicates.bind(.int8(Int64(max(0, limit))))
+        let sql = "\(Self.entries) WHERE \(predicates.sql) ORDER BY s.study_uid, s.series_uid LIMIT \(bound)"
+        let parameters = predicates.parameters
+        return try pool.retryingOnce { connection throws(PostgresError) in
+            Self.entries(
+                isPlain
+                    ? try connection.query(sql, parameters, operation: "search")
+                    : try connection.queryOnce(sql, parameters, operation: "search"))
+        }
+    }
+
+    public func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry] {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            Self.entries(
+                try connection.query(
+                    "\(Self.entries) WHERE s.tenant_id = $1 AND s.study_uid = $2 ORDER BY s.series_uid",
+                    [.text(tenantID), .text(studyUID)], operation: "series of a study"))
+        }
+    }
+
+    public func counts(tenantID: String?) throws -> IndexCounts {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.query(
+                """
+                SELECT count(*)::bigint, coalesce(sum(series), 0)::bigint, coalesce(sum(instances), 0)::bigint FROM (
+                    SELECT count(*) AS series, sum(series_related_instances) AS instances FROM dicom_state_meta
+                    WHERE tenant_id = $1::text OR $1::text IS NULL GROUP BY tenant_id, study_uid
+                ) AS s
+                """, [tenantID.map { .text($0) } ?? .null], operation: "count")
+            return IndexCounts(
+                studies: Int(result.integer(0, 0) ?? 0), series: Int(result.integer(0, 1) ?? 0),
+                instances: Int(result.integer(0, 2) ?? 0))
+        }
+    }
+
+    private static let entries = """
+        SELECT s.tenant_id, s.study_uid, s.series_uid, s.modality, s.series_related_instances FROM dicom_state_meta s
+        """
+
+    private static func entries(_ result: PostgresResult) -> [SeriesEntry] {
+        (0..<result.rowCount).map { row in
+            SeriesEntry(
+                series: SeriesIdentity(
+                    tenantID: result.string(row, 0) ?? "", studyUID: result.string(row, 1) ?? "",
+                    seriesUID: result.string(row, 2) ?? ""),
+                modality: result.string(row, 3), instanceCount: Int(result.integer(row, 4) ?? 0))
+        }
+    }
+}
