@@ -68,13 +68,17 @@ private struct DICOMJSONDecoder {
     mutating func object(depth: Int) throws(DICOMJSONError) -> DataSetBuilder {
         guard depth <= limits.depth else { throw parser.error(.tooDeep) }
         var builder = DataSetBuilder()
-        var seen: Set<UInt32> = []
+        var highest: UInt32?
         try parser.beginObject()
         var isFirst = true
         while let key = try parser.nextKey(&isFirst) {
             let tag = try tag(key)
-            guard seen.insert(tag.rawValue).inserted else {
-                throw DICOMJSONError(.duplicateAttribute, at: key.range.lowerBound)
+            if let last = highest, tag.rawValue <= last {
+                guard tag.rawValue < last, !builder.contains(tag) else {
+                    throw DICOMJSONError(.duplicateAttribute, at: key.range.lowerBound)
+                }
+            } else {
+                highest = tag.rawValue
             }
             attributes += 1
             guard attributes <= limits.attributes else { throw parser.error(.tooLarge) }
@@ -145,14 +149,14 @@ private struct DICOMJSONDecoder {
         let text = try parser.text()
         guard text.range.count == 2 else { throw DICOMJSONError(.invalidVR, at: text.range.lowerBound) }
         let vr = VR(parser.bytes[text.range.lowerBound], parser.bytes[text.range.lowerBound + 1])
-        guard Self.known.contains(vr) else { throw DICOMJSONError(.invalidVR, at: text.range.lowerBound) }
-        return vr
+        switch vr {
+        case .ae, .as, .at, .cs, .da, .ds, .dt, .fl, .fd, .is, .lo, .lt, .ob, .od, .of, .ol, .ov, .ow, .pn, .sh, .sl,
+            .sq,
+            .ss, .st, .sv, .tm, .uc, .ui, .ul, .un, .ur, .us, .ut, .uv:
+            return vr
+        default: throw DICOMJSONError(.invalidVR, at: text.range.lowerBound)
+        }
     }
-
-    private static let known: Set<VR> = [
-        .ae, .as, .at, .cs, .da, .ds, .dt, .fl, .fd, .is, .lo, .lt, .ob, .od, .of, .ol, .ov, .ow, .pn, .sh, .sl, .sq,
-        .ss, .st, .sv, .tm, .uc, .ui, .ul, .un, .ur, .us, .ut, .uv,
-    ]
 
     private mutating func value(
         _ name: JSONPullParser.Text, _ tag: Tag, _ vr: VR, _ builder: inout DataSetBuilder, _ depth: Int

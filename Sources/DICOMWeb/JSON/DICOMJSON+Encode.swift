@@ -70,7 +70,7 @@ private struct DICOMJSONEncoder: ~Copyable {
     }
 
     mutating func object(_ dataSet: DataSet, _ bytes: UnsafeRawBufferPointer) {
-        sink.append("{")
+        sink.append(byte: 0x7B)
         var isFirst = true
         var previous: UInt32?
         if dataSet.isSorted {
@@ -91,9 +91,9 @@ private struct DICOMJSONEncoder: ~Copyable {
         if let stop = dataSet.stopElement, Self.isPixelData(stop.tag.rawValue), stop.tag.rawValue != previous {
             sink.beginAttribute(stop.tag.rawValue, stop.vr.rawValue, isFirst: isFirst)
             if stop.length > 0 || stop.isUndefinedLength { uri(stop.tag.rawValue) }
-            sink.append("}")
+            sink.append(byte: 0x7D)
         }
-        sink.append("}")
+        sink.append(byte: 0x7D)
     }
 
     static func isPixelData(_ tag: UInt32) -> Bool { tag == 0x7FE0_0010 || tag == 0x7FE0_0008 || tag == 0x7FE0_0009 }
@@ -113,12 +113,12 @@ private struct DICOMJSONEncoder: ~Copyable {
         let range = element.valueRange
         guard range.lowerBound >= 0, range.upperBound <= bytes.count, !range.isEmpty || isSequence else {
             // An empty value, or a place outside of the buffer, which no reader yields.
-            return sink.append("}")
+            return sink.append(byte: 0x7D)
         }
         let value = UnsafeRawBufferPointer(rebasing: bytes[range])
         if element.isEncapsulated {
-            binary(tag, value, 1, isBulk: !policy.isInline)
-            return sink.append("}")
+            binary(tag, value, 1, isBulk: path.isEmpty && !policy.isInline)
+            return sink.append(byte: 0x7D)
         }
         let isBig = element.isBigEndian
         switch vr {
@@ -144,7 +144,7 @@ private struct DICOMJSONEncoder: ~Copyable {
         case Code.od, Code.ov: binary(tag, value, isBig ? 8 : 1)
         default: binary(tag, value, 1)
         }
-        sink.append("}")
+        sink.append(byte: 0x7D)
     }
 
     // MARK: Text
@@ -193,14 +193,14 @@ private struct DICOMJSONEncoder: ~Copyable {
                 if part.isEmpty { encoder.sink.append("null") } else { encoder.quoted(part, isPlain: flags & 1 == 0) }
             }
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     @inline(__always)
     private mutating func quoted(_ value: UnsafeRawBufferPointer, isPlain: Bool) {
-        sink.append("\"")
+        sink.append(byte: 0x22)
         if isPlain { sink.append(value) } else { sink.appendEscaped(value) }
-        sink.append("\"")
+        sink.append(byte: 0x22)
     }
 
     /// Each part between backslashes, a comma between what is written of them.
@@ -215,7 +215,7 @@ private struct DICOMJSONEncoder: ~Copyable {
             if split { while end < value.count, value[end] != 0x5C { end += 1 } } else { end = value.count }
             body(&self, UnsafeRawBufferPointer(rebasing: value[start..<end]))
             if end >= value.count { return }
-            sink.append(",")
+            sink.append(byte: 0x2C)
             start = end + 1
         }
     }
@@ -225,10 +225,10 @@ private struct DICOMJSONEncoder: ~Copyable {
         guard values.count > 1 || values.first?.isEmpty == false else { return }
         sink.append(",\"Value\":[")
         for (index, value) in values.enumerated() {
-            if index > 0 { sink.append(",") }
+            if index > 0 { sink.append(byte: 0x2C) }
             if value.isEmpty { sink.append("null") } else { sink.appendQuoted(value) }
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     private mutating func names(_ untrimmed: UnsafeRawBufferPointer, _ element: Element, _ dataSet: DataSet) {
@@ -239,7 +239,7 @@ private struct DICOMJSONEncoder: ~Copyable {
         sink.append(",\"Value\":[")
         if Self.classify(value) & 2 != 0 {
             for (index, name) in dataSet.strings(of: element).enumerated() {
-                if index > 0 { sink.append(",") }
+                if index > 0 { sink.append(byte: 0x2C) }
                 var name = name
                 name.withUTF8 { hasValue = self.name(UnsafeRawBufferPointer($0)) || hasValue }
             }
@@ -248,7 +248,7 @@ private struct DICOMJSONEncoder: ~Copyable {
                 hasValue = encoder.name(part) || hasValue
             }
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
         if !hasValue { sink.truncate(to: start) }
     }
 
@@ -270,7 +270,7 @@ private struct DICOMJSONEncoder: ~Copyable {
                 default: sink.append("\"Phonetic\":\"")
                 }
                 sink.appendEscaped(part)
-                sink.append("\"")
+                sink.append(byte: 0x22)
             }
             group += 1
             start = end + 1
@@ -296,7 +296,7 @@ private struct DICOMJSONEncoder: ~Copyable {
                 encoder.sink.appendQuoted(String(decoding: part, as: UTF8.self))
             }
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     @inline(__always)
@@ -307,34 +307,34 @@ private struct DICOMJSONEncoder: ~Copyable {
         guard value.count >= width else { return }
         sink.append(",\"Value\":[")
         for index in 0..<(value.count / width) {
-            if index > 0 { sink.append(",") }
+            if index > 0 { sink.append(byte: 0x2C) }
             let raw = value.loadUnaligned(fromByteOffset: index * width, as: Number.self)
             let number = isBig ? Number(bigEndian: raw) : Number(littleEndian: raw)
             if Number.isSigned { sink.append(Int64(number)) } else { sink.append(UInt64(number)) }
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     private mutating func floats(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
         guard value.count >= 4 else { return }
         sink.append(",\"Value\":[")
         for index in 0..<(value.count / 4) {
-            if index > 0 { sink.append(",") }
+            if index > 0 { sink.append(byte: 0x2C) }
             let raw = value.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
             sink.append(Double(Float(bitPattern: isBig ? UInt32(bigEndian: raw) : UInt32(littleEndian: raw))))
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     private mutating func doubles(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
         guard value.count >= 8 else { return }
         sink.append(",\"Value\":[")
         for index in 0..<(value.count / 8) {
-            if index > 0 { sink.append(",") }
+            if index > 0 { sink.append(byte: 0x2C) }
             let raw = value.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
             sink.append(Double(bitPattern: isBig ? UInt64(bigEndian: raw) : UInt64(littleEndian: raw)))
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     private mutating func tags(_ value: UnsafeRawBufferPointer, _ isBig: Bool) {
@@ -351,7 +351,7 @@ private struct DICOMJSONEncoder: ~Copyable {
             sink.putHexadecimal(high << 16 | low)
             sink.put(0x22)
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     // MARK: Sequences and binary values
@@ -362,7 +362,7 @@ private struct DICOMJSONEncoder: ~Copyable {
         let length = path.count
         sink.append(",\"Value\":[")
         for (index, item) in items.enumerated() {
-            if index > 0 { sink.append(",") }
+            if index > 0 { sink.append(byte: 0x2C) }
             Self.append(element.tag.rawValue, to: &path)
             path.append(0x2F)
             path.append(contentsOf: String(index).utf8)
@@ -370,7 +370,7 @@ private struct DICOMJSONEncoder: ~Copyable {
             object(item, bytes)
             path.removeSubrange(length...)
         }
-        sink.append("]")
+        sink.append(byte: 0x5D)
     }
 
     private static func append(_ tag: UInt32, to path: inout [UInt8]) {
@@ -381,10 +381,12 @@ private struct DICOMJSONEncoder: ~Copyable {
     }
 
     private mutating func binary(_ tag: UInt32, _ value: UnsafeRawBufferPointer, _ width: Int, isBulk: Bool = false) {
-        if isBulk || value.count > policy.threshold || Self.isPixelData(tag) && !policy.isInline { return uri(tag) }
+        // In items by size alone: a URI for each of many tiny values far down would be a thousand times their size.
+        let isPixelData = path.isEmpty && Self.isPixelData(tag) && !policy.isInline
+        if isBulk || isPixelData || value.count > policy.threshold { return uri(tag) }
         sink.append(",\"InlineBinary\":\"")
         sink.appendBase64(value, swapping: width)
-        sink.append("\"")
+        sink.append(byte: 0x22)
     }
 
     private mutating func uri(_ tag: UInt32) {

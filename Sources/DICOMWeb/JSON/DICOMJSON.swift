@@ -15,6 +15,8 @@
 /// | bytes left over behind the last whole number are dropped | an exception | the numbers before them are good |
 /// | bytes that the character set does not allow become U+FFFD or a guess | a guess, another one | JSON is UTF-8 |
 /// | Pixel Data is always a BulkDataURI | by size | viewers ask for frames |
+/// | what stands behind Pixel Data (signatures, padding) is left out of a data set that was read up to it | kept | ingest reads no further |
+/// | private attributes without a VR in the file are UN | a dictionary of private attributes | nothing is guessed |
 /// | of two elements with one tag the first counts | the last | as everywhere here |
 /// | the first value of a LUT descriptor of VR SS stays signed | made unsigned | it is what the VR says |
 public enum DICOMJSON {}

@@ -37,6 +37,7 @@ struct JSONPullParser {
     }
 
     /// What comes next.
+    @inline(__always)
     mutating func kind() throws(DICOMJSONError) -> Kind {
         skipWhitespace()
         guard position < end else { throw error(.truncated) }
@@ -51,6 +52,7 @@ struct JSONPullParser {
         }
     }
 
+    @inline(__always)
     private mutating func expect(_ byte: UInt8) throws(DICOMJSONError) {
         skipWhitespace()
         guard position < end, bytes[position] == byte else { throw unexpected() }

@@ -42,9 +42,16 @@ struct JSONSink: ~Copyable {
         count += text.utf8CodeUnitCount
     }
 
+    @inline(__always)
     mutating func append(_ text: StaticString) {
         reserve(text.utf8CodeUnitCount)
         put(text)
+    }
+
+    @inline(__always)
+    mutating func append(byte: UInt8) {
+        reserve(1)
+        put(byte)
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
@@ -125,7 +132,16 @@ struct JSONSink: ~Copyable {
 
     /// A string's content, escaped; what is not UTF-8 must not come here.
     mutating func appendEscaped(_ bytes: UnsafeRawBufferPointer) {
-        // Six bytes at most for each: \u001F.
+        // Six bytes at most for each, \u001F; room for them is made piece by piece.
+        var start = 0
+        while start < bytes.count {
+            let end = min(bytes.count, start + 4096)
+            appendEscapedPiece(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+            start = end
+        }
+    }
+
+    private mutating func appendEscapedPiece(_ bytes: UnsafeRawBufferPointer) {
         reserve(bytes.count * 6)
         for byte in bytes {
             switch byte {

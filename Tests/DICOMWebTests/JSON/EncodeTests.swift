@@ -206,4 +206,43 @@ import Testing
         let empty = Self.element(0x0040_0275, "SQ", [UInt8]())
         #expect(try Self.json(empty) == #"{"00400275":{"vr":"SQ"}}"#)
     }
+
+    private static func item(_ content: [UInt8]) -> [UInt8] {
+        [0xFE, 0xFF, 0, 0xE0] + (0..<4).map { UInt8(truncatingIfNeeded: content.count >> ($0 * 8)) } + content
+    }
+
+    /// As deep as the reader goes, and no larger than a small multiple of what was read.
+    @Test func deepSequencesOfTinyPixelData() throws {
+        var bytes: [UInt8] = []
+        for _ in 0..<2000 { bytes += Self.item(Self.element(0x7FE0_0010, "OW", [1, 2])) }
+        bytes = Self.element(0x0088_0200, "SQ", bytes)
+        for _ in 0..<200 { bytes = Self.element(0x0088_0200, "SQ", Self.item(bytes)) }
+        let dataSet = try DataSet(bytes: bytes, transferSyntax: .explicitVRLittleEndian)
+        var json: [UInt8] = []
+        DICOMJSON.encode(dataSet, bulkData: BulkDataPolicy(uriPrefix: "/b/"), into: &json)
+        #expect(json.count < bytes.count * 4)
+        var limits = DICOMJSON.Limits()
+        limits.depth = 256
+        #expect(try DICOMJSON.decode(json, limits: limits).dataSet.tags == [DICOMTag(0x0088_0200)])
+    }
+
+    @Test func longTextWithEscapes() throws {
+        let text = String(repeating: "ab\u{1}\"", count: 5000)
+        let json = try Self.json(Self.element(0x0009_1001, "UT", text))
+        let escaped = String(repeating: #"ab\u0001\""#, count: 5000)
+        #expect(json == #"{"00091001":{"vr":"UT","Value":["\#(escaped)"]}}"#)
+    }
+
+    /// The largest and smallest numbers JSON may have to hold, read back by another reader.
+    @Test func numbersAreReadBackByFoundation() throws {
+        var generator = SplitMix(seed: 3)
+        for _ in 0..<2000 {
+            let bits = UInt64.random(in: .min ... .max, using: &generator)
+            let value = Double(bitPattern: bits)
+            let text = try Self.value("FD", withUnsafeBytes(of: bits.littleEndian) { Array($0) })
+            guard value.isFinite else { continue }
+            let number = try #require(text.split(separator: "[").last?.dropLast())
+            #expect(Double(String(number)) == value)
+        }
+    }
 }
