@@ -68,15 +68,15 @@ let package = Package(
 
         // DICOM
         module("DICOMCore", ["DICOMDictionary", "CDeflate", "CZLib"]),
-        module("DICOMNetwork", ["DICOMCore"]),
+        module("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         module("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
 
         // The archive
-        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "CDeflate", "CZLib"]),
+        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
         module("PostgresAdapter", ["Archive", "ArchiveSchema", "CLibPQ"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
-        module("StoreSCPService", ["Archive", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
+        module("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
         module("ConsumerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit"]),
         module("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMWeb", "ServiceKit"]),
         module(
@@ -118,7 +118,7 @@ let package = Package(
         tests("SchemaGenerator", ["Dictionary", "schema-generator"]),
         tests("DICOMDictionary", ["Dictionary"]),
         tests("DICOMCore"),
-        tests("DICOMNetwork", ["DICOMCore"]),
+        tests("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
         tests("ArchiveSchema", ["DICOMCore"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
@@ -130,7 +130,7 @@ let package = Package(
             ]),
         tests("HTTPServer"),
         tests("ServiceKit"),
-        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
+        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "ConsumerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),

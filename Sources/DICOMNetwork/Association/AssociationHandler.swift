@@ -1,0 +1,28 @@
+/// Why an association is over.
+public enum AssociationEnd: Hashable, Sendable {
+    case released
+    /// By the peer, or by us because of what the peer sent.
+    case aborted(Abort)
+    case connectionLost
+    /// Nothing came for the idle time.
+    case idle
+    /// To make room for another one while this one was silent.
+    case evicted
+    /// The acceptor stops.
+    case stopped
+}
+
+/// The acceptor's user: one object for each association, used only by that association's thread.
+public protocol AssociationHandler: AnyObject {
+    /// A C-STORE begins; its data set follows. A status refuses it: the data set is then read and thrown away, and
+    /// the status answered.
+    func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus?
+    /// The next bytes of the data set, in the context's transfer syntax; valid during the call only. A status ends the
+    /// operation as above.
+    func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus?
+    /// The data set is whole. Returns what is answered; success only when the instance is safe.
+    func storeEnds() -> DIMSEStatus
+    /// The operation that has begun will not end (the association is over).
+    func storeAbandoned()
+    func associationEnds(_ end: AssociationEnd)
+}
