@@ -1,0 +1,411 @@
+public import ServiceKit
+internal import Synchronization
+
+/// What to do with a data set that differs from the one stored under the same UIDs.
+public enum DuplicatePolicy: String, CaseIterable, Sendable {
+    /// The first one stays; the sender is told success, since its instance is in the archive.
+    case keep
+    /// The one received last takes its place, atomically.
+    case replace
+    /// The first one stays; the sender is told.
+    case refuse
+}
+
+/// What became of a spooled instance.
+public enum FilingOutcome: Hashable, Sendable {
+    /// Under its final name.
+    case stored
+    /// In place of an older data set.
+    case replaced
+    /// The same data set was there already.
+    case duplicate
+    /// A different one was there and stays (`keep`), or was received later (`replace`).
+    case kept
+    /// A different one was there and stays (`refuse`).
+    case refused
+}
+
+/// Takes spooled instances to their final names and their events to the bus: two threads behind all receivers.
+///
+/// Filing, for a group of instances: link each to its final name, then one fsync for each folder touched. Publishing,
+/// for a group: publish the events, then remove the names in the spool. Either is tried again, with growing pauses,
+/// until it succeeds. Only what can be had in memory cheaply is kept there: beyond `Configuration.inMemory` instances
+/// the names in the spool are all that is remembered.
+public final class InstanceFiler: Sendable {
+    public struct Configuration: Sendable {
+        public var policy = DuplicatePolicy.replace
+        /// How long the first instance of a group waits for others.
+        public var gatherMilliseconds = 100
+        /// So many instances are filed at once, without waiting for more.
+        public var gatherCount = 64
+        public var groupSize = 256
+        /// Instances waiting, beyond which `hasRoom` is false.
+        public var maximumPending = 1_000_000
+        /// Instances of which more than the number is kept in memory.
+        public var inMemory = 2_000
+        public var minimumPauseMilliseconds = 100
+        public var maximumPauseMilliseconds = 5_000
+
+        public init() {}
+    }
+
+    /// What happens, for metrics and logs.
+    public enum Notice: Sendable {
+        case filed(FilingOutcome, Provenance)
+        case published(Int)
+        /// The folder or the bus refused; it is tried again.
+        case filingFailed(FileSystemError)
+        case publishingFailed(any Error)
+        /// A file in the spool that never was acknowledged: removed.
+        case incomplete
+        /// No event can be made of this instance, which is filed.
+        case unpublishable(Provenance)
+    }
+
+    private struct Pending: Sendable {
+        var number: UInt64
+        /// nil: to be read from the spool.
+        var instance: SpooledInstance?
+        /// Found at the start: not known to be whole.
+        var isRecovered = false
+        var verdict: Monitor<FilingOutcome?>?
+    }
+
+    private struct State {
+        var toFile = Backlog<Pending>()
+        var toPublish = Backlog<Pending>()
+    }
+
+    private let spool: Spool
+    private let paths: ArchivePaths
+    private let configuration: Configuration
+    private let makeProducer: @Sendable () throws -> any EventProducer
+    private let makeEvent: @Sendable (_ provenance: Provenance, _ path: String) -> Message?
+    private let notice: @Sendable (Notice) -> Void
+    private let state = Monitor(State())
+    private let pendingCount = Atomic<Int>(0)
+    private var fileSystem: any FileSystem { spool.fileSystem }
+
+    /// - Parameters:
+    ///   - makeEvent: makes the event of an instance from its file; nil when that cannot be done.
+    ///   - makeProducer: called when the bus is to be connected (again).
+    public init(
+        spool: Spool, paths: ArchivePaths, configuration: Configuration = Configuration(),
+        makeProducer: @escaping @Sendable () throws -> any EventProducer,
+        makeEvent: @escaping @Sendable (_ provenance: Provenance, _ path: String) -> Message?,
+        notice: @escaping @Sendable (Notice) -> Void = { _ in }
+    ) {
+        self.spool = spool
+        self.paths = paths
+        self.configuration = configuration
+        self.makeProducer = makeProducer
+        self.makeEvent = makeEvent
+        self.notice = notice
+    }
+
+    /// Instances that are safe and not yet published.
+    public var pending: Int { pendingCount.load(ordering: .relaxed) }
+    /// False when so many are pending that no more should be taken in.
+    public var hasRoom: Bool { pending < configuration.maximumPending }
+
+    /// Takes up what an earlier process left in the spool, and fills the pool. To be called once, first.
+    public func recover() throws(FileSystemError) {
+        let found = try spool.scan()
+        state.withLock { state in
+            for number in found { state.toFile.append(Pending(number: number, isRecovered: true)) }
+        }
+        pendingCount.add(found.count, ordering: .relaxed)
+        try spool.prepare()
+    }
+
+    /// Hands an instance over. Returns at once with nil under the policy `replace`; otherwise waits until it is filed,
+    /// since only then is known what became of it, and returns nil only when that took longer than
+    /// `timeoutMilliseconds`.
+    public func submit(_ instance: SpooledInstance, timeoutMilliseconds: Int = 30_000) -> FilingOutcome? {
+        let verdict = configuration.policy == .replace ? nil : Monitor(FilingOutcome?.none)
+        pendingCount.add(1, ordering: .relaxed)
+        state.withLock { state in
+            let isMemoryFull = state.toFile.count + state.toPublish.count >= configuration.inMemory
+            state.toFile.append(
+                Pending(number: instance.number, instance: isMemoryFull ? nil : instance, verdict: verdict))
+        }
+        return verdict?.wait(milliseconds: timeoutMilliseconds) { $0 }
+    }
+
+    // MARK: Filing
+
+    /// The filing thread's work, until stopped: what was submitted before is filed then.
+    public func runFiling(_ stop: StopToken) {
+        var pause = 0
+        while true {
+            let isStopping = stop.isStopped
+            let waiting = state.wait(milliseconds: isStopping ? 0 : 50) { $0.toFile.isEmpty ? nil : true } ?? false
+            if !waiting && isStopping { return }
+            // Somebody waits for the verdict under the other policies.
+            if waiting, configuration.policy == .replace, !isStopping {
+                _ = state.wait(milliseconds: configuration.gatherMilliseconds) {
+                    $0.toFile.count >= configuration.gatherCount ? true : nil
+                }
+            }
+            let succeeded = fileGroup()
+            do { try spool.prepare() } catch { notice(.filingFailed(error)) }
+            pause = succeeded ? 0 : nextPause(pause)
+            if pause > 0 && stop.wait(milliseconds: pause) { return }
+        }
+    }
+
+    private func nextPause(_ pause: Int) -> Int {
+        min(max(configuration.minimumPauseMilliseconds, pause * 2), configuration.maximumPauseMilliseconds)
+    }
+
+    /// Files the next group; false when part of it has to be tried again.
+    package func fileGroup() -> Bool {
+        let group = state.withLock { $0.toFile.take(configuration.groupSize) }
+        guard !group.isEmpty else { return true }
+        var filed: [(pending: Pending, outcome: FilingOutcome)] = []
+        var failed: [Pending] = []
+        var failure: FileSystemError?
+        var folders: Set<String> = []
+        var order: [String] = []
+        for var pending in group {
+            do {
+                guard
+                    let outcome = try file(&pending, touching: { if folders.insert($0).inserted { order.append($0) } })
+                else { continue }
+                filed.append((pending, outcome))
+            } catch {
+                failure = error
+                failed.append(pending)
+            }
+        }
+        for folder in order {
+            do { try fileSystem.synchronizeFolder(folder) } catch {
+                // The names may be lost: the whole group goes the same way again.
+                failure = error
+                failed = filed.map(\.pending) + failed
+                filed = []
+                break
+            }
+        }
+        finish(filed)
+        if let failure {
+            notice(.filingFailed(failure))
+            state.withLock { $0.toFile.putBack(failed) }
+            return false
+        }
+        return true
+    }
+
+    private func finish(_ filed: [(pending: Pending, outcome: FilingOutcome)]) {
+        var published: [Pending] = []
+        for (var pending, outcome) in filed {
+            if let provenance = pending.instance?.provenance { notice(.filed(outcome, provenance)) }
+            switch outcome {
+            case .stored, .replaced:
+                let verdict = pending.verdict
+                pending.verdict = nil
+                published.append(pending)
+                verdict?.withLock { $0 = outcome }
+            case .duplicate, .kept, .refused:
+                // The one that is stored has, or had, its own pending event. Another name of it goes away first, so
+                // that it cannot come up again after the answer.
+                try? fileSystem.remove(spool.path(pending.number))
+                pendingCount.subtract(1, ordering: .relaxed)
+                pending.verdict?.withLock { $0 = outcome }
+            }
+        }
+        state.withLock { state in
+            let isMemoryFull = state.toFile.count + state.toPublish.count >= configuration.inMemory
+            for var pending in published {
+                if isMemoryFull { pending.instance = nil }
+                state.toPublish.append(pending)
+            }
+        }
+    }
+
+    /// Files one; nil when it was no instance.
+    private func file(
+        _ pending: inout Pending, touching touch: (String) -> Void
+    ) throws(FileSystemError) -> FilingOutcome? {
+        let spoolPath = spool.path(pending.number)
+        if pending.instance == nil {
+            guard let instance = try load(pending) else {
+                notice(.incomplete)
+                try fileSystem.remove(spoolPath)
+                pendingCount.subtract(1, ordering: .relaxed)
+                return nil
+            }
+            pending.instance = instance
+        }
+        guard let provenance = pending.instance?.provenance else { return nil }
+        let identity = provenance.identity
+        let folder = paths.absolute(
+            ArchivePaths.series(tenant: identity.tenant, study: identity.study, series: identity.series))
+        let path = "\(folder)/\(identity.instance.value).dcm"
+        do {
+            try fileSystem.link(spoolPath, to: path)
+        } catch {
+            if error.isNotFound {
+                for touched in try fileSystem.makeFolders(folder) { touch(touched) }
+                do {
+                    try fileSystem.link(spoolPath, to: path)
+                } catch {
+                    guard error.isExisting else { throw error }
+                    return try meet(pending.number, provenance, at: path, in: folder, touching: touch)
+                }
+            } else if error.isExisting {
+                return try meet(pending.number, provenance, at: path, in: folder, touching: touch)
+            } else {
+                throw error
+            }
+        }
+        touch(folder)
+        return .stored
+    }
+
+    /// Reads an instance back; nil when it is not whole.
+    private func load(_ pending: Pending) throws(FileSystemError) -> SpooledInstance? {
+        let file = try fileSystem.open(spool.path(pending.number), forWriting: false)
+        guard let (provenance, offset) = try Provenance.read(file) else { return nil }
+        // One that has a second name was found whole before it got that name.
+        if pending.isRecovered, try file.linkCount() < 2 {
+            guard try file.size() == offset + provenance.dataSetSize else { return nil }
+            guard try DataSetComparison.crc32(of: file, from: offset) == provenance.dataSetCRC32 else { return nil }
+        }
+        return SpooledInstance(number: pending.number, provenance: provenance)
+    }
+
+    /// There is an instance of these UIDs already.
+    private func meet(
+        _ number: UInt64, _ provenance: Provenance, at path: String, in folder: String, touching touch: (String) -> Void
+    ) throws(FileSystemError) -> FilingOutcome {
+        let spoolPath = spool.path(number)
+        let own = try fileSystem.open(spoolPath, forWriting: false)
+        let other = try fileSystem.open(path, forWriting: false)
+        // A name given before a crash, or in an attempt whose sync failed.
+        if try own.identity() == other.identity() {
+            touch(folder)
+            return .stored
+        }
+        let existing = try Provenance.read(other)
+        if let existing, existing.0.dataSetSize == provenance.dataSetSize,
+            existing.0.dataSetCRC32 == provenance.dataSetCRC32,
+            existing.0.transferSyntaxUID == provenance.transferSyntaxUID,
+            let ownOffset = try Provenance.read(own)?.dataSetOffset,
+            try DataSetComparison.areEqual(
+                own, from: ownOffset, other, from: existing.dataSetOffset, size: provenance.dataSetSize)
+        {
+            touch(folder)
+            return .duplicate
+        }
+        switch configuration.policy {
+        case .keep:
+            touch(folder)
+            return .kept
+        case .refuse:
+            touch(folder)
+            return .refused
+        case .replace: break
+        }
+        if let existing, existing.0.isLater(than: provenance) {
+            touch(folder)
+            return .kept
+        }
+        let replacing = spool.replacingPath(number)
+        do { try fileSystem.remove(replacing) } catch { if !error.isNotFound { throw error } }
+        try fileSystem.link(spoolPath, to: replacing)
+        try fileSystem.rename(replacing, to: path)
+        touch(folder)
+        return .replaced
+    }
+
+    // MARK: Publishing
+
+    /// The publishing thread's work, until stopped; what is left then is published after the next start.
+    public func runPublishing(_ stop: StopToken) {
+        var producer: (any EventProducer)?
+        defer { producer?.close() }
+        var pause = 0
+        while true {
+            let isStopping = stop.isStopped
+            let waiting = state.wait(milliseconds: isStopping ? 0 : 200) { $0.toPublish.isEmpty ? nil : true } ?? false
+            if isStopping && (!waiting || pause > 0) { return }
+            guard waiting else { continue }
+            do {
+                let connected = try producer ?? makeProducer()
+                producer = connected
+                try publishGroup(connected)
+                pause = 0
+            } catch {
+                notice(.publishingFailed(error))
+                producer?.close()
+                producer = nil
+                pause = nextPause(pause)
+                stop.wait(milliseconds: pause)
+            }
+        }
+    }
+
+    /// Publishes the next group and removes its names from the spool. Throws what the producer throws, and then keeps
+    /// the group.
+    package func publishGroup(_ producer: any EventProducer) throws {
+        var group = state.withLock { $0.toPublish.take(configuration.groupSize) }
+        guard !group.isEmpty else { return }
+        do {
+            var messages: [Message] = []
+            messages.reserveCapacity(group.count)
+            for index in group.indices {
+                if group[index].instance == nil { group[index].instance = try load(group[index]) }
+                guard var instance = group[index].instance else { continue }
+                if instance.message == nil {
+                    instance.message = makeEvent(
+                        instance.provenance, paths.absolute(ArchivePaths.instance(instance.provenance.identity)))
+                    group[index].instance = instance
+                }
+                if let message = instance.message {
+                    messages.append(message)
+                } else {
+                    notice(.unpublishable(instance.provenance))
+                }
+            }
+            if !messages.isEmpty { try producer.publish(messages, to: .storage) }
+            notice(.published(messages.count))
+        } catch {
+            state.withLock { $0.toPublish.putBack(group) }
+            throw error
+        }
+        for pending in group { try? fileSystem.remove(spool.path(pending.number)) }
+        pendingCount.subtract(group.count, ordering: .relaxed)
+    }
+}
+
+/// A queue that can take elements back in front.
+struct Backlog<Element: Sendable>: Sendable {
+    private var front: [Element] = []
+    private var elements: [Element] = []
+    private var head = 0
+
+    var count: Int { front.count + elements.count - head }
+    var isEmpty: Bool { count == 0 }
+
+    mutating func append(_ element: Element) { elements.append(element) }
+
+    /// In their order, before all others.
+    mutating func putBack(_ taken: [Element]) { front = taken + front }
+
+    mutating func take(_ limit: Int) -> [Element] {
+        var taken = Array(front.prefix(limit))
+        front.removeFirst(taken.count)
+        let more = min(limit - taken.count, elements.count - head)
+        taken += elements[head..<head + more]
+        head += more
+        if head == elements.count {
+            elements.removeAll(keepingCapacity: head <= 4096)
+            head = 0
+        } else if head > 4096, head * 2 > elements.count {
+            elements.removeFirst(head)
+            head = 0
+        }
+        return taken
+    }
+}

@@ -1,0 +1,33 @@
+internal import Glibc
+
+/// Makes trace ids: UUIDs of version 7 (RFC 9562 5.7), in lower case with hyphens.
+public enum TraceID {
+    /// - Parameter microseconds: since 1970.
+    public static func make(microseconds: Int64) -> String {
+        var generator = SystemRandomNumberGenerator()
+        let milliseconds = UInt64(clamping: microseconds / 1000) & 0xFFFF_FFFF_FFFF
+        // The 12 bits after the version: the fraction of the millisecond, so that ids of one process are in order.
+        let fraction = UInt64(clamping: microseconds % 1000) * 4096 / 1000
+        let high = milliseconds << 16 | 0x7000 | fraction
+        let low = generator.next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        for index in 0..<32 {
+            if index == 8 || index == 12 || index == 16 || index == 20 { text.append(UInt8(ascii: "-")) }
+            let word = index < 16 ? high : low
+            text.append(digits[Int(word >> UInt64(60 - 4 * (index & 15)) & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+/// The time of day.
+public enum WallClock {
+    /// Microseconds since 1970 (UTC).
+    public static var microseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+}
