@@ -1,1 +1,217 @@
-// StoreSCPService
+public import Archive
+internal import DICOMNetwork
+internal import Glibc
+public import ServiceKit
+internal import Synchronization
+
+/// What all associations share.
+final class StoreSCPShared: Sendable {
+    let configuration: StoreSCPConfiguration
+    let spool: Spool
+    let filer: InstanceFiler
+    let tenantRule: TenantRule
+    let logger: Logger
+    let metrics: StoreSCPMetrics
+    private let lastReception = Atomic<Int64>(0)
+    /// The last answer about disk space, and when (microseconds) to ask again.
+    private let diskCheck = Mutex<(isEnough: Bool, next: Int64)>((true, 0))
+
+    init(
+        configuration: StoreSCPConfiguration, spool: Spool, filer: InstanceFiler, logger: Logger,
+        metrics: StoreSCPMetrics
+    ) {
+        self.configuration = configuration
+        self.spool = spool
+        self.filer = filer
+        tenantRule = TenantRule(configuration)
+        self.logger = logger
+        self.metrics = metrics
+    }
+
+    /// The time, and later than any that was given before.
+    func nextReceptionTime() -> Int64 {
+        let now = WallClock.microseconds
+        var last = lastReception.load(ordering: .relaxed)
+        while true {
+            let next = max(now, last + 1)
+            let (exchanged, original) = lastReception.compareExchange(
+                expected: last, desired: next, ordering: .relaxed)
+            if exchanged { return next }
+            last = original
+        }
+    }
+
+    var hasDiskSpace: Bool {
+        let now = WallClock.microseconds
+        return diskCheck.withLock { check in
+            if now >= check.next || now < check.next - 1_000_000 {
+                check.next = now + 1_000_000
+                check.isEnough = ((try? spool.freeBytes()) ?? 0) >= configuration.minimumFreeBytes
+            }
+            return check.isEnough
+        }
+    }
+}
+
+/// Receives instances by C-STORE, makes them safe, files them and publishes their events.
+public final class StoreSCPService: Sendable {
+    public typealias Configuration = StoreSCPConfiguration
+
+    /// At this moment.
+    public struct Status: Sendable {
+        public var port: UInt16
+        public var associations: Int
+        /// Safe, and not yet published.
+        public var pendingInstances: Int
+        public var hasDiskSpace: Bool
+    }
+
+    private let configuration: Configuration
+    private let bus: any EventBus
+    private let logger: Logger
+    private let metrics: StoreSCPMetrics
+
+    private struct Running: Sendable {
+        var acceptor: AssociationAcceptor
+        var shared: StoreSCPShared
+        var filing: ServiceThread
+        var publishing: ServiceThread
+    }
+
+    private final class State: Sendable {
+        let running = Mutex<Running?>(nil)
+    }
+
+    private let state = State()
+
+    public init(
+        configuration: Configuration, bus: any EventBus, logger: Logger = .silent,
+        metrics: MetricsRegistry = MetricsRegistry()
+    ) {
+        self.configuration = configuration
+        self.bus = bus
+        self.logger = logger
+        self.metrics = StoreSCPMetrics(metrics)
+        let state = state
+        metrics.gauge("wado_storescp_pending_instances", help: "Instances that are safe and not yet published.") {
+            Double(state.running.withLock { $0?.shared.filer.pending } ?? 0)
+        }
+        metrics.gauge("wado_storescp_associations", help: "Associations at this moment.") {
+            Double(state.running.withLock { $0?.acceptor.associationCount } ?? 0)
+        }
+    }
+
+    /// Opens the spool, takes up what an earlier process left there, and listens.
+    ///
+    /// Throws `FileSystemError` (the store's folder), `TransportError` (the port) or `ThreadError`.
+    public func start() throws {
+        let paths = ArchivePaths(root: configuration.storeFolder)
+        let spool = try Spool(folder: paths.spool(configuration.spoolName))
+        let (logger, metrics, bus) = (logger, metrics, bus)
+        let filer = InstanceFiler(
+            spool: spool, paths: paths, configuration: configuration.filing, makeProducer: { try bus.makeProducer() },
+            makeEvent: { StorageEvent.make($0, path: $1) }, notice: { Self.note($0, logger, metrics) })
+        try filer.recover()
+        if filer.pending > 0 { logger.info("spool taken up", ["files": .int(filer.pending)]) }
+        let shared = StoreSCPShared(
+            configuration: configuration, spool: spool, filer: filer, logger: logger, metrics: metrics)
+        var acceptance = AssociationAcceptor.Configuration(policy: configuration.policy)
+        acceptance.host = configuration.host
+        acceptance.port = configuration.port
+        acceptance.maximumAssociations = configuration.maximumAssociations
+        acceptance.artimMilliseconds = configuration.artimMilliseconds
+        acceptance.idleMilliseconds = configuration.idleMilliseconds
+        let acceptor = try AssociationAcceptor(
+            acceptance, notice: { Self.note($0, logger, metrics) },
+            makeHandler: { StoreHandler(shared: shared, association: $0, peer: $1) })
+        let filing = try ServiceThread(name: "filing") { filer.runFiling($0) }
+        let publishing: ServiceThread
+        do {
+            publishing = try ServiceThread(name: "publishing") { filer.runPublishing($0) }
+            do { try acceptor.start() } catch {
+                publishing.stop()
+                publishing.join()
+                throw error
+            }
+        } catch {
+            filing.stop()
+            filing.join()
+            throw error
+        }
+        state.running.withLock {
+            $0 = Running(acceptor: acceptor, shared: shared, filing: filing, publishing: publishing)
+        }
+        logger.info(
+            "listening", ["port": .int(Int(acceptor.port)), "ae_title": .string(configuration.aeTitle)])
+    }
+
+    /// Stops accepting, lets operations end for at most `deadlineMilliseconds`, files and publishes what can be, and
+    /// returns when all threads are gone. What could not be published is taken up by the next start.
+    public func stop(deadlineMilliseconds: Int = 10_000) {
+        guard
+            let running = state.running.withLock({ running in
+                defer { running = nil }
+                return running
+            })
+        else { return }
+        running.acceptor.stop(deadlineMilliseconds: deadlineMilliseconds)
+        running.filing.stop()
+        running.filing.join()
+        running.publishing.stop()
+        running.publishing.join()
+        running.shared.spool.close()
+        logger.info("stopped", ["pending": .int(running.shared.filer.pending)])
+    }
+
+    /// nil when it is not running.
+    public var status: Status? {
+        guard let running = state.running.withLock({ $0 }) else { return nil }
+        return Status(
+            port: running.acceptor.port, associations: running.acceptor.associationCount,
+            pendingInstances: running.shared.filer.pending, hasDiskSpace: running.shared.hasDiskSpace)
+    }
+
+    private static func note(_ notice: AssociationAcceptor.Notice, _ logger: Logger, _ metrics: StoreSCPMetrics) {
+        switch notice {
+        case .accepted(let calling, let called, let peer, let contexts):
+            metrics.associations.add()
+            logger.debug(
+                "association accepted",
+                [
+                    "calling": .string(calling), "called": .string(called), "peer": .string(peer),
+                    "contexts": .int(contexts),
+                ])
+        case .rejected(let reject, let calling, let peer):
+            metrics.rejected.add()
+            logger.warning(
+                "association rejected",
+                [
+                    "calling": .string(calling), "peer": .string(peer), "result": .int(Int(reject.result)),
+                    "source": .int(Int(reject.source)), "reason": .int(Int(reject.reason)),
+                ])
+        case .dropped(let peer):
+            metrics.dropped.add()
+            logger.debug("connection dropped", ["peer": .string(peer)])
+        }
+    }
+
+    private static func note(_ notice: InstanceFiler.Notice, _ logger: Logger, _ metrics: StoreSCPMetrics) {
+        switch notice {
+        case .filed(let outcome, let provenance):
+            metrics.filed.add()
+            if outcome != .stored && outcome != .replaced { metrics.duplicates.add() }
+            logger.debug(
+                "filed", ["trace": .string(provenance.traceID), "outcome": .string(String(describing: outcome))])
+        case .published(let count): metrics.published.add(count)
+        case .filingFailed(let error):
+            metrics.failures.add()
+            logger.error("filing failed, trying again", ["error": .string(error.description)])
+        case .publishingFailed(let error):
+            metrics.failures.add()
+            logger.error("publishing failed, trying again", ["error": .string(String(describing: error))])
+        case .incomplete: logger.info("unfinished file removed from the spool")
+        case .unpublishable(let provenance):
+            logger.error("no event can be made of a stored instance", ["trace": .string(provenance.traceID)])
+        }
+    }
+}

@@ -1,1 +1,164 @@
+import Archive
+import ArchiveSchema
+import DICOMCore
+import DICOMDictionary
+import DICOMNetwork
+import Foundation
+import ServiceKit
+import StoreSCPService
+import Synchronization
 import Testing
+
+struct StoreSCPServiceTests {
+    @Test(arguments: [
+        TransferSyntax.explicitVRLittleEndian, .implicitVRLittleEndian, .deflatedExplicitVRLittleEndian,
+    ])
+    func anInstanceIsFiledAndItsEventPublished(_ syntax: TransferSyntax) throws {
+        let fixture = try StoreSCPFixture()
+        let user = try fixture.user()
+        let sample = Sample()
+        #expect(try user.store(sample, syntax) == .success)
+        try user.release()
+        let row = try #require(try fixture.bus.rows(1).first)
+        #expect(row.tenantID == "1234567890")
+        #expect(row.studyUID == sample.study)
+        #expect(row.seriesUID == sample.series)
+        #expect(row.sopUID == sample.instance)
+        #expect(row.patientID == "P1")
+        #expect(row.sourceIP == "127.0.0.1")
+        #expect(row.sourceAE == "MODALITY")
+        #expect(row.transferSyntaxUID == syntax.uid)
+        #expect(fixture.files == [row.filePath])
+        fixture.waitUntilPublished()
+        #expect(fixture.spooled == 0)
+
+        let url = fixture.folder.appending(path: row.filePath)
+        let bytes = [UInt8](try Data(contentsOf: url))
+        #expect(row.fileSize == Int64(bytes.count))
+        let file = try DICOMFile(bytes: bytes)
+        #expect(file.meta?.mediaStorageSOPInstanceUID == sample.instance)
+        #expect(file.meta?.transferSyntaxUID == syntax.uid)
+        #expect(Array(bytes[file.dataSetOffset...]) == sample.bytes(syntax))
+        let stored = try PosixFileSystem().open(url.path, forWriting: false)
+        let provenance = try #require(try Provenance.read(stored)).0
+        #expect(provenance.traceID == row.traceID)
+        #expect(provenance.identity.study.value == sample.study)
+        #expect(provenance.peerAddress == "127.0.0.1")
+    }
+
+    @Test func refusals() throws {
+        let fixture = try StoreSCPFixture {
+            $0.maximumInstanceBytes = 100_000
+            $0.tenants = [.standard]
+        }
+        let user = try fixture.user()
+        func status(_ change: (inout Sample) -> Void) throws -> UInt16 {
+            var sample = Sample()
+            change(&sample)
+            let status = try user.store(sample)
+            if status.code != 0 { #expect(status.comment?.isEmpty == false) }
+            return status.code
+        }
+        #expect(try status { $0.builder.remove(.studyInstanceUID) } == 0xC000)
+        #expect(try status { $0.builder.setEmpty(.seriesInstanceUID) } == 0xC000)
+        #expect(try status { $0.builder.set(.studyInstanceUID, vr: .ui, text: "../../etc") } == 0xC000)
+        #expect(try status { $0.builder.set(.studyInstanceUID, vr: .ui, text: "1..2") } == 0xC000)
+        #expect(try status { $0.builder.remove(.sopInstanceUID) } == 0xA900)
+        #expect(try status { $0.builder.set(.sopInstanceUID, "1.2.3.9") } == 0xA900)
+        #expect(try status { $0.builder.set(.sopClassUID, "1.2.3.9") } == 0xA900)
+        #expect(try status { $0.instance = "../x" } == 0xC000)
+        #expect(
+            try status { $0.builder.set(.pixelData, vr: .ob, bytes: [UInt8](repeating: 0, count: 200_000)) } == 0xA700)
+        let tenant = Array("other ".utf8)
+        #expect(try user.store(Sample(), extra: [(0x1211_1217, tenant)]).code == 0x0124)
+        let traversal = try user.store(Sample(), extra: [(0x1211_1217, Array("../up ".utf8))])
+        #expect(traversal.code == 0x0124)
+        // Bytes that are no data set, and none at all.
+        for bytes in [[UInt8](repeating: 0xFF, count: 500), []] {
+            #expect(
+                try user.store(
+                    dataSet: bytes, sopClassUID: Sample.sopClass, sopInstanceUID: "1.2",
+                    transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid
+                ).code == 0xC000)
+        }
+        #expect(fixture.files.isEmpty)
+        #expect(try user.store(Sample()) == .success)
+        try user.release()
+        _ = try fixture.bus.rows(1)
+        fixture.waitUntilPublished()
+        #expect(fixture.files.count == 1)
+        #expect(fixture.spooled == 0)
+        let text = String(decoding: fixture.metrics.text(), as: UTF8.self)
+        #expect(text.contains(#"wado_storescp_refused_total{status="0xA900"} 3"#))
+        #expect(text.contains("wado_storescp_instances_total 1"))
+    }
+
+    @Test func aFullDiskIsOutOfResources() throws {
+        let fixture = try StoreSCPFixture { $0.minimumFreeBytes = .max }
+        let status = try fixture.user().store(Sample())
+        #expect(status.code == 0xA700)
+        #expect(fixture.service.status?.hasDiskSpace == false)
+    }
+
+    @Test func tenantsByElementTitleAndDefault() throws {
+        let fixture = try StoreSCPFixture {
+            $0.tenantsByAETitle = [
+                "CT1": TenantID("clinic-a") ?? .standard, "ARCHIVE": TenantID("clinic-b") ?? .standard,
+            ]
+        }
+        let sample = Sample()
+        #expect(try fixture.user().store(sample) == .success)
+        #expect(try fixture.user("CT1").store(sample) == .success)
+        #expect(try fixture.user(called: "ARCHIVE").store(sample) == .success)
+        #expect(try fixture.user("CT1").store(sample, extra: [(0x1211_1217, Array("49\\50\\51".utf8))]) == .success)
+        #expect(try fixture.user().store(sample, extra: [(0x1211_1217, Array("abc ".utf8))]) == .success)
+        let rows = try fixture.bus.rows(5)
+        #expect(Set(rows.map(\.tenantID)) == ["1234567890", "clinic-a", "clinic-b", "123", "abc"])
+        #expect(fixture.files.count == 5)
+        #expect(Set(fixture.files) == Set(rows.map(\.filePath)))
+    }
+
+    @Test(arguments: DuplicatePolicy.allCases)
+    func theSameUIDTwice(_ policy: DuplicatePolicy) throws {
+        let fixture = try StoreSCPFixture { $0.filing.policy = policy }
+        let user = try fixture.user()
+        let (first, second) = (Sample(pixel: 1), Sample(pixel: 2))
+        #expect(try user.store(first) == .success)
+        #expect(try user.store(first) == .success)
+        let answer = try user.store(second).code
+        #expect(answer == (policy == .refuse ? 0x0111 : 0))
+        _ = try fixture.bus.rows(policy == .replace ? 2 : 1)
+        fixture.waitUntilPublished()
+        #expect(fixture.bus.messages.current.count == (policy == .replace ? 2 : 1))
+        #expect(fixture.files.count == 1)
+        #expect(fixture.spooled == 0)
+        let bytes = [UInt8](try Data(contentsOf: fixture.folder.appending(path: fixture.files[0])))
+        let expected = policy == .replace ? second : first
+        #expect(bytes.suffix(expected.bytes().count).elementsEqual(expected.bytes()))
+    }
+
+    @Test func aBusThatIsDownCostsNothingButTime() throws {
+        let fixture = try StoreSCPFixture()
+        fixture.bus.isDown.withLock { $0 = true }
+        let user = try fixture.user()
+        for number in 1...5 { #expect(try user.store(Sample(instance: "1.2.3.\(number)")) == .success) }
+        // A restart in between; then the bus is there again.
+        try fixture.restart()
+        #expect(fixture.bus.messages.current.isEmpty)
+        #expect(fixture.service.status?.pendingInstances == 5)
+        fixture.bus.isDown.withLock { $0 = false }
+        let rows = try fixture.bus.rows(5)
+        #expect(Set(rows.map(\.sopUID)) == Set((1...5).map { "1.2.3.\($0)" }))
+        fixture.waitUntilPublished()
+        #expect(fixture.spooled == 0)
+        #expect(fixture.files.count == 5)
+    }
+
+    @Test func twoProcessesCannotShareASpool() throws {
+        let fixture = try StoreSCPFixture()
+        var configuration = StoreSCPConfiguration(storeFolder: fixture.folder.path)
+        configuration.port = 0
+        let second = StoreSCPService(configuration: configuration, bus: fixture.bus)
+        #expect(throws: FileSystemError.self) { try second.start() }
+    }
+}

@@ -1,0 +1,233 @@
+internal import Archive
+internal import ArchiveSchema
+internal import DICOMCore
+internal import DICOMDictionary
+internal import DICOMNetwork
+internal import Glibc
+internal import ServiceKit
+
+/// The C-STORE operations of one association (PS3.4 B.2).
+final class StoreHandler: AssociationHandler {
+    private let shared: StoreSCPShared
+    private let association: NegotiatedAssociation
+    private let peer: String
+    private let reader = HeaderReader()
+    private var operation: Operation?
+
+    private struct Operation {
+        let writer: SpoolWriter
+        let tenant: TenantID
+        let instanceUID: UID
+        let sopClassUID: String
+        let transferSyntax: String
+        let provisionalHeader: [UInt8]
+        let began: Int64
+    }
+
+    /// Answered instead of success.
+    private struct Refusal: Error {
+        var status: DIMSEStatus
+        init(_ code: UInt16, _ comment: String) { status = DIMSEStatus(code, comment) }
+    }
+
+    init(shared: StoreSCPShared, association: NegotiatedAssociation, peer: String) {
+        self.shared = shared
+        self.association = association
+        self.peer = peer
+    }
+
+    func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus? {
+        do {
+            operation = try begin(command, context)
+            return nil
+        } catch {
+            return refuse(error)
+        }
+    }
+
+    private func begin(_ command: CommandSet, _ context: NegotiatedContext) throws(Refusal) -> Operation {
+        guard
+            let tenant = shared.tenantRule.tenant(
+                command, calling: association.callingAETitle, called: association.calledAETitle)
+        else { throw Refusal(DIMSEStatus.notAuthorized, "tenant not admitted") }
+        guard let instanceUID = command[text: Command.affectedSOPInstanceUID].flatMap(UID.init) else {
+            throw Refusal(DIMSEStatus.cannotUnderstand, "Affected SOP Instance UID missing or invalid")
+        }
+        guard shared.filer.hasRoom else { throw Refusal(DIMSEStatus.outOfResources, "too many instances pending") }
+        guard shared.hasDiskSpace else { throw Refusal(DIMSEStatus.outOfResources, "not enough disk space") }
+        let header = Provenance.provisionalHeader(
+            sopClassUID: context.abstractSyntax, instanceUID: instanceUID, transferSyntaxUID: context.transferSyntax,
+            callingAETitle: association.callingAETitle, calledAETitle: association.calledAETitle)
+        do {
+            return Operation(
+                writer: try shared.spool.begin(headerLength: header.count), tenant: tenant, instanceUID: instanceUID,
+                sopClassUID: context.abstractSyntax, transferSyntax: context.transferSyntax,
+                provisionalHeader: header, began: WallClock.microseconds)
+        } catch { throw refusal(of: error) }
+    }
+
+    func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
+        guard let writer = operation?.writer else { return DIMSEStatus(DIMSEStatus.processingFailure) }
+        do throws(FileSystemError) {
+            let limit = shared.configuration.maximumInstanceBytes
+            if limit > 0, writer.dataSetSize + Int64(bytes.count) > limit {
+                drop()
+                return refuse(Refusal(DIMSEStatus.outOfResources, "instance larger than the limit"))
+            }
+            try writer.append(bytes)
+            return nil
+        } catch {
+            drop()
+            return refuse(refusal(of: error))
+        }
+    }
+
+    func storeEnds() -> DIMSEStatus {
+        guard let operation else { return DIMSEStatus(DIMSEStatus.processingFailure) }
+        do {
+            try end(operation)
+            self.operation = nil
+            shared.metrics.instances.add()
+            shared.metrics.bytes.add(Int(clamping: operation.writer.dataSetSize))
+            shared.metrics.seconds.observe(Double(WallClock.microseconds - operation.began) / 1e6)
+            return .success
+        } catch {
+            drop()
+            return refuse(error)
+        }
+    }
+
+    private func end(_ operation: Operation) throws(Refusal) {
+        let writer = operation.writer
+        let (size, crc) = (writer.dataSetSize, writer.dataSetCRC32)
+        guard size > 0 else { throw Refusal(DIMSEStatus.cannotUnderstand, "empty data set") }
+        do throws(FileSystemError) { try writer.write(header: operation.provisionalHeader) } catch {
+            throw refusal(of: error)
+        }
+        let dataSet = try read(writer)
+        let identity = try identity(of: dataSet, operation)
+        let received = shared.nextReceptionTime()
+        let provenance = Provenance(
+            identity: identity, sopClassUID: operation.sopClassUID, transferSyntaxUID: operation.transferSyntax,
+            traceID: TraceID.make(microseconds: received), receivedMicroseconds: received, peerAddress: peer,
+            callingAETitle: association.callingAETitle, calledAETitle: association.calledAETitle,
+            node: shared.configuration.node, dataSetSize: size, dataSetCRC32: crc)
+        var problems: [ColumnProblem] = []
+        let message: Message
+        do {
+            message = try StorageEvent.make(
+                dataSet, provenance, fileSize: size + Int64(operation.provisionalHeader.count), problems: &problems)
+        } catch {
+            throw Refusal(
+                DIMSEStatus.cannotUnderstand, "\(error.path.map(Self.text).joined(separator: "/")) missing or invalid")
+        }
+        report(problems, provenance)
+        var instance: SpooledInstance
+        do throws(FileSystemError) { instance = try writer.finish(provenance) } catch { throw refusal(of: error) }
+        instance.message = message
+        let outcome = shared.filer.submit(instance)
+        if outcome == .refused {
+            throw Refusal(DIMSEStatus.duplicateSOPInstance, "another data set of this UID is stored")
+        }
+        if outcome == nil && shared.configuration.filing.policy != .replace {
+            throw Refusal(DIMSEStatus.processingFailure, "not filed in time")
+        }
+    }
+
+    /// The elements before Pixel Data, read back from what was just written.
+    private func read(_ writer: SpoolWriter) throws(Refusal) -> DataSet {
+        do throws(DICOMError) {
+            do throws(DICOMError) {
+                return try reader.read(descriptor: writer.descriptor).dataSet
+            } catch {
+                guard error.code == .headerTooLong else { throw error }
+                return try DICOMFile.read(path: writer.path, options: .header).dataSet
+            }
+        } catch {
+            shared.logger.warning(
+                "data set not understood",
+                [
+                    "calling": .string(association.callingAETitle), "peer": .string(peer),
+                    "error": .string(error.description),
+                ])
+            throw Refusal(DIMSEStatus.cannotUnderstand, "\(error.code.rawValue) at byte \(error.byteOffset)")
+        }
+    }
+
+    /// Checks what the data set says of itself against the command.
+    private func identity(of dataSet: DataSet, _ operation: Operation) throws(Refusal) -> InstanceIdentity {
+        guard let study = dataSet.string(.studyInstanceUID).flatMap(UID.init) else {
+            throw Refusal(DIMSEStatus.cannotUnderstand, "Study Instance UID missing or invalid")
+        }
+        guard let series = dataSet.string(.seriesInstanceUID).flatMap(UID.init) else {
+            throw Refusal(DIMSEStatus.cannotUnderstand, "Series Instance UID missing or invalid")
+        }
+        guard let instance = dataSet.string(.sopInstanceUID) else {
+            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Instance UID missing")
+        }
+        guard instance == operation.instanceUID.value else {
+            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Instance UID is not that of the command")
+        }
+        guard dataSet.string(.sopClassUID) == operation.sopClassUID else {
+            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Class UID is not that of the command")
+        }
+        return InstanceIdentity(tenant: operation.tenant, study: study, series: series, instance: operation.instanceUID)
+    }
+
+    private func report(_ problems: [ColumnProblem], _ provenance: Provenance) {
+        guard !problems.isEmpty else { return }
+        shared.metrics.problems.add(problems.count)
+        for problem in problems {
+            shared.logger.warning(
+                "column problem",
+                [
+                    "problem": .string(problem.description), "trace": .string(provenance.traceID),
+                    "calling": .string(association.callingAETitle),
+                ])
+        }
+    }
+
+    private static func text(_ tag: Tag) -> String {
+        DataDictionary.entry(for: tag)?.keyword ?? String(tag.rawValue, radix: 16)
+    }
+
+    private func refusal(of error: FileSystemError) -> Refusal {
+        shared.logger.error("spool failed", ["error": .string(error.description)])
+        return error.isOutOfSpace
+            ? Refusal(DIMSEStatus.outOfResources, "no disk space left")
+            : Refusal(DIMSEStatus.processingFailure, "storage failed")
+    }
+
+    private func refuse(_ refusal: Refusal) -> DIMSEStatus {
+        shared.metrics.refused(refusal.status.code)
+        shared.logger.warning(
+            "instance refused",
+            [
+                "status": .int(Int(refusal.status.code)), "reason": .string(refusal.status.comment ?? ""),
+                "calling": .string(association.callingAETitle), "peer": .string(peer),
+            ])
+        return refusal.status
+    }
+
+    private func drop() {
+        operation?.writer.discard()
+        operation = nil
+    }
+
+    func storeAbandoned() { drop() }
+
+    func associationEnds(_ end: AssociationEnd) {
+        let text: String
+        switch end {
+        case .released: text = "released"
+        case .aborted(let abort): text = "aborted, source \(abort.source), reason \(abort.reason)"
+        case .connectionLost: text = "connection lost"
+        case .idle: text = "idle"
+        case .evicted: text = "made room for another"
+        case .stopped: text = "stopped"
+        }
+        shared.logger.debug(
+            "association ended",
+            ["end": .string(text), "calling": .string(association.callingAETitle), "peer": .string(peer)])
+    }
+}

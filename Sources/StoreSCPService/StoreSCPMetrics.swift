@@ -1,0 +1,46 @@
+internal import ServiceKit
+
+/// What `wado-storescp` counts.
+struct StoreSCPMetrics: Sendable {
+    let registry: MetricsRegistry
+    let associations: Counter
+    let rejected: Counter
+    let dropped: Counter
+    let instances: Counter
+    let bytes: Counter
+    let filed: Counter
+    let duplicates: Counter
+    let published: Counter
+    let failures: Counter
+    let problems: Counter
+    let seconds: Histogram
+
+    init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        associations = registry.counter("wado_storescp_associations_total", help: "Associations accepted.")
+        rejected = registry.counter("wado_storescp_associations_rejected_total", help: "Associations rejected.")
+        dropped = registry.counter(
+            "wado_storescp_connections_dropped_total", help: "Connections closed before they asked for an association.")
+        instances = registry.counter("wado_storescp_instances_total", help: "Instances acknowledged with success.")
+        bytes = registry.counter("wado_storescp_received_bytes_total", help: "Bytes of the data sets acknowledged.")
+        filed = registry.counter("wado_storescp_filed_total", help: "Instances taken to their final names.")
+        duplicates = registry.counter(
+            "wado_storescp_duplicates_total", help: "Instances that were stored already, or gave way to another.")
+        published = registry.counter("wado_storescp_published_total", help: "Events taken by the event bus.")
+        failures = registry.counter(
+            "wado_storescp_filing_failures_total", help: "Attempts at filing or publishing that are tried again.")
+        problems = registry.counter(
+            "wado_storescp_column_problems_total", help: "Values that could not be taken as they are.")
+        seconds = registry.histogram(
+            "wado_storescp_store_seconds", help: "From the command of a C-STORE to its answer.")
+    }
+
+    func refused(_ status: UInt16) {
+        let digits = String(status, radix: 16, uppercase: true)
+        let text = "0x" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+        registry.counter(
+            "wado_storescp_refused_total", help: "C-STORE operations answered with another status than success.",
+            labels: ["status": text]
+        ).add()
+    }
+}
