@@ -107,6 +107,7 @@ extension ModelChecker {
         var choice = AttributePath.Choice.single
         if let index = spec.index, let join = spec.join, join.value {
             error("`index` takes one value and `join` takes all; use one of them", index.mark)
+            choice = .index(index.value)
         } else if let index = spec.index {
             choice = .index(index.value)
         } else if spec.join?.value == true {

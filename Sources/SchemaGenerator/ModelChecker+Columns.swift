@@ -11,6 +11,13 @@ extension ModelChecker {
                     "column `\(column.name.value)` is here twice; the first is on line \(first.line)", column.name.mark)
                 continue
             }
+            let swiftName = ColumnNames.swiftIdentifier(column.name.value)
+            if swiftName == "hashValue" {
+                error("`\(column.name.value)` would be hashValue in Swift, which every row has already", column.name.mark)
+            }
+            if let other = seen.keys.first(where: { ColumnNames.swiftIdentifier($0) == swiftName }) {
+                error("`\(column.name.value)` and `\(other)` would both be \(swiftName) in Swift", column.name.mark)
+            }
             seen[column.name.value] = column.name.mark
             checkSince(column.since, spec, column.name.mark)
             if let renamed = column.renamedFrom {
@@ -32,6 +39,7 @@ extension ModelChecker {
         let name = spec.name
         let sources = [spec.tag, spec.from, spec.load].compactMap { $0 }
         guard sources.count == 1, let written = sources.first else {
+            if spec.hasUnknownKeys { return nil }
             error(
                 sources.isEmpty
                     ? "column `\(name.value)` needs `tag:`, `from:` or `load:`, which says what fills it"

@@ -24,6 +24,11 @@ struct ModelChecker {
             if let first = seen[table.name.value] {
                 error("table `\(table.name.value)` is here twice; the first is on line \(first.line)", table.name.mark)
             }
+            if let other = tables.first(where: {
+                $0.rowName == ColumnNames.rowName(table.name.value) && $0.name != table.name.value
+            }) {
+                error("`\(table.name.value)` and `\(other.name)` would both be \(other.rowName) in Swift", table.name.mark)
+            }
             seen[table.name.value] = table.name.mark
             if let job = table.load?.job {
                 if let first = jobs[job.value] {
@@ -60,8 +65,9 @@ struct ModelChecker {
     }
 
     private mutating func stores(_ names: [Marked<String>], _ mark: Mark) -> Set<Store> {
-        if names.isEmpty { error("`stores` must name postgres, doris, or both", mark) }
-        return Set(names.compactMap { one(of: Store.allCases, $0, "store") })
+        guard names.isEmpty else { return Set(names.compactMap { one(of: Store.allCases, $0, "store") }) }
+        error("`stores` must name postgres, doris, or both", mark)
+        return Set(Store.allCases)
     }
 
     // MARK: Keys, indexes, partitions
@@ -91,7 +97,8 @@ struct ModelChecker {
         model.key = table.key.map(\.value)
         guard model.stores.contains(.doris) else { return }
         let first = model.columns(in: .doris).prefix(model.key.count).map(\.name)
-        if first != model.key, brokenColumns.isEmpty, let mark = table.key.first?.mark {
+        let areKnown = model.key.allSatisfy { name in model.columns.contains { $0.name == name } }
+        if first != model.key, areKnown, brokenColumns.isEmpty, let mark = table.key.first?.mark {
             error(
                 "Doris wants the key [\(model.key.joined(separator: ", "))] to be the first columns in that order, and "
                     + "they are [\(first.joined(separator: ", "))]; move the columns", mark)

@@ -22,12 +22,7 @@ enum PostgresSQL {
         }
         if !table.indexes.isEmpty { text += "\n" }
         for index in table.indexes {
-            let parts = index.parts.map { part in
-                switch part {
-                case .column(let column): quote(column)
-                case .lower(let column): "lower(\(quote(column)))"
-                }
-            }
+            let parts = index.parts.map(part)
             text += "CREATE INDEX IF NOT EXISTS \(index.name) ON \(name) (\(parts.joined(separator: ", ")));\n"
         }
         text += "\nCOMMENT ON TABLE \(name) IS \(string(table.about));\n"
@@ -37,6 +32,14 @@ enum PostgresSQL {
             text += "COMMENT ON COLUMN \(name).\(quote(column.name)) IS \(string(comment));\n"
         }
         return text
+    }
+
+    /// A part of an index.
+    static func part(_ part: IndexModel.Part) -> String {
+        switch part {
+        case .column(let column): ReservedWords.postgres(column)
+        case .lower(let column): "lower(\(ReservedWords.postgres(column)))"
+        }
     }
 
     static func literal(_ value: String, _ type: TypeModel) -> String { type.isText ? string(value) : value }

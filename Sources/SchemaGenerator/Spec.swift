@@ -51,6 +51,8 @@ struct LoadSpec: Sendable {
 struct ColumnSpec: Sendable {
     var mark: Mark
     var name: Marked<String>
+    /// A key was not understood; it may have been what seems to be missing.
+    var hasUnknownKeys = false
     var tag: Marked<String>?
     var from: Marked<String>?
     var load: Marked<String>?

@@ -54,13 +54,14 @@ struct SpecReader {
 
     private mutating func column(_ node: YAMLNode) -> ColumnSpec? {
         let entries = entries(node, "a column", Self.columnKeys)
-        guard case .mapping = node else { return nil }
+        guard case .mapping(let all, _) = node else { return nil }
         guard let named = entries.first(where: { $0.key.value == "name" }) else {
             error("a column without `name`", node.mark)
             return nil
         }
         guard let name = text(named.value, named.key) else { return nil }
         var column = ColumnSpec(mark: node.mark, name: name)
+        column.hasUnknownKeys = entries.count < all.count
         for (key, value) in entries {
             switch key.value {
             case "name": continue

@@ -20,13 +20,13 @@ enum SwiftExtractor {
         text += "    /// to the problems.\n"
         text += "    /// - Throws: when a column that must have a value has none.\n"
         text += "    public init(\n"
-        text += "        extracting dataSet: DataSet, from instance: InstanceContext, problems: inout [ColumnProblem]\n"
+        text += "        extracting _dataSet: DataSet, from _instance: InstanceContext, problems _problems: inout [ColumnProblem]\n"
         text += "    ) throws(ExtractionError) {\n"
-        text += "        var reader = ValueReader(dataSet, table: \(SwiftText.string(table.name)))\n"
-        text += "        defer { reader.takeProblems(into: &problems) }\n"
+        text += "        var _reader = ValueReader(_dataSet, table: \(SwiftText.string(table.name)))\n"
+        text += "        defer { _reader.takeProblems(into: &_problems) }\n"
         for (column, _) in attributes { text += "        var \(column.swiftName): \(column.type.swiftType)?\n" }
-        text += "        for element in dataSet.elements {\n"
-        text += "            switch element.tag.rawValue {\n"
+        text += "        for _element in _dataSet.elements where _reader.takes(_element) {\n"
+        text += "            switch _element.tag.rawValue {\n"
         for (tag, place) in root.sorted(by: { $0.key < $1.key }) {
             text += "            case \(SwiftText.tag(tag)):\n"
             text += body(place, indent: "                ", depth: 0)
@@ -35,17 +35,17 @@ enum SwiftExtractor {
         for (column, path) in attributes where !column.isNullable && column.otherwise == nil {
             let tags = path.tags.map { "Tag(\(SwiftText.tag($0)))" }.joined(separator: ", ")
             text += "        guard let \(column.swiftName) else {\n"
-            text += "            throw reader.refusal(\(SwiftText.string(column.name)), \(tags))\n        }\n"
+            text += "            throw _reader.refusal(\(SwiftText.string(column.name)), \(tags))\n        }\n"
         }
         text += SwiftRows.assignment(table) { column in
             switch column.source {
             case .attribute:
-                return column.swiftName + (column.otherwise.map { " ?? instance.\($0.swiftName)" } ?? "")
+                return column.swiftName + (column.otherwise.map { " ?? _instance.\($0.swiftName)" } ?? "")
             case .hash(let other):
                 guard let hashed = table.columns.first(where: { $0.name == other }) else { return "nil" }
                 return hashed.isNullable
                     ? "\(hashed.swiftName).map(SeaHash.decimal)" : "SeaHash.decimal(\(hashed.swiftName))"
-            case .context(let value): return "instance.\(value.swiftName)"
+            case .context(let value): return "_instance.\(value.swiftName)"
             case .service, .computedOnLoad:
                 return column.defaultValue.map { SwiftRows.literal($0, column.type) } ?? "nil"
             }
@@ -70,14 +70,14 @@ enum SwiftExtractor {
         var text = ""
         for column in place.columns { text += "\(indent)\(column.swiftName) = \(read(column))\n" }
         for (item, inner) in place.items.sorted(by: { $0.key < $1.key }) {
-            let outer = depth == 0 ? "outer" : "outer\(depth)"
-            text += "\(indent)if let \(outer) = reader.enter(item: \(item), of: element) {\n"
+            let outer = depth == 0 ? "_outer" : "_outer\(depth)"
+            text += "\(indent)if let \(outer) = _reader.enter(item: \(item), of: _element) {\n"
             for (tag, place) in inner.sorted(by: { $0.key < $1.key }) {
-                text += "\(indent)    if let element = reader.dataSet.element(Tag(\(SwiftText.tag(tag)))) {\n"
+                text += "\(indent)    if let _element = _reader.dataSet.element(Tag(\(SwiftText.tag(tag)))) {\n"
                 text += body(place, indent: indent + "        ", depth: depth + 1)
                 text += "\(indent)    }\n"
             }
-            text += "\(indent)    reader.leave(to: \(outer))\n\(indent)}\n"
+            text += "\(indent)    _reader.leave(to: \(outer))\n\(indent)}\n"
         }
         return text
     }
@@ -93,12 +93,12 @@ enum SwiftExtractor {
                 case .index(let index): ", values: .index(\(index))"
                 case .joined: ", values: .joined"
                 }
-            return "reader.text(element, \(name), limit: \(limit)\(values))"
+            return "_reader.text(_element, \(name), limit: \(limit)\(values))"
         default:
             let method =
                 if case .ascii = column.type { path.vr == .as ? "age" : "uid" } else { column.type.method }
             let index = if case .index(let index) = path.choice { ", at: \(index)" } else { "" }
-            return "reader.\(method)(element, \(name)\(index))"
+            return "_reader.\(method)(_element, \(name)\(index))"
         }
     }
 }

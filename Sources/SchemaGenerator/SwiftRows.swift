@@ -1,6 +1,8 @@
 import Dictionary
 
 /// `ArchiveSchema+Rows.swift`: for each table its struct, encoders and decoder, and its extractor.
+///
+/// Local names start with an underscore, which no column's name does.
 enum SwiftRows {
     static func rows(_ model: SchemaModel, specPath: String) -> String {
         var text = SwiftText.header(specPath)
@@ -32,27 +34,27 @@ enum SwiftRows {
     private static func codec(_ table: TableModel) -> String {
         var text = "extension \(table.rowName) {\n"
         text += "    /// Appends the row as one JSON object, a message of the event bus; every column is in it.\n"
-        text += "    public func encodeJSON(into bytes: inout [UInt8]) {\n"
-        text += "        var json = JSONWriter()\n        swap(&json.bytes, &bytes)\n"
+        text += "    public func encodeJSON(into _bytes: inout [UInt8]) {\n"
+        text += "        var _json = JSONWriter()\n        swap(&_json.bytes, &_bytes)\n"
         for column in table.rowColumns {
             text +=
-                "        json.\(column.type.method)(\(SwiftText.string(column.name)), \(column.swiftName)\(limit(column)))\n"
+                "        _json.\(column.type.method)(\(SwiftText.string(column.name)), \(column.swiftName)\(limit(column, table)))\n"
         }
-        text += "        json.close()\n        swap(&json.bytes, &bytes)\n    }\n\n"
+        text += "        _json.close()\n        swap(&_json.bytes, &_bytes)\n    }\n\n"
         text +=
             "    /// Reads what `encodeJSON` wrote. Unknown keys are skipped; a column that is absent counts as null.\n"
-        text += "    public init(json bytes: [UInt8]) throws(RowDecodingError) {\n"
-        text += "        var json = JSONRowReader(bytes)\n"
+        text += "    public init(json _bytes: [UInt8]) throws(RowDecodingError) {\n"
+        text += "        var _json = JSONRowReader(_bytes)\n"
         for column in table.rowColumns { text += "        var \(column.swiftName): \(column.type.swiftType)?\n" }
-        text += "        while let key = try json.nextKey() {\n            switch key {\n"
+        text += "        while let _key = try _json.nextKey() {\n            switch _key {\n"
         for column in table.rowColumns {
             text +=
-                "            case \(SwiftText.string(column.name)): \(column.swiftName) = try json.\(column.type.method)()\n"
+                "            case \(SwiftText.string(column.name)): \(column.swiftName) = try _json.\(column.type.method)()\n"
         }
-        text += "            default: try json.skip()\n            }\n        }\n"
+        text += "            default: try _json.skip()\n            }\n        }\n"
         for column in table.rowColumns where !column.isNullable && column.defaultValue == nil {
             text +=
-                "        guard let \(column.swiftName) else { throw json.missing(\(SwiftText.string(column.name))) }\n"
+                "        guard let \(column.swiftName) else { throw _json.missing(\(SwiftText.string(column.name))) }\n"
         }
         text += assignment(table) { column in
             column.swiftName + (column.defaultValue.map { " ?? \(literal($0, column.type))" } ?? "")
@@ -62,13 +64,13 @@ enum SwiftRows {
             let columns = table.columns(in: .postgres)
             text +=
                 "\n    /// Appends the row as one tuple of PostgreSQL's binary COPY, in the order of `table.columnList`.\n"
-            text += "    public func encodeCopy(into bytes: inout [UInt8]) {\n"
-            text += "        var copy = CopyWriter()\n        swap(&copy.bytes, &bytes)\n"
-            text += "        copy.begin(fields: \(columns.count))\n"
+            text += "    public func encodeCopy(into _bytes: inout [UInt8]) {\n"
+            text += "        var _copy = CopyWriter()\n        swap(&_copy.bytes, &_bytes)\n"
+            text += "        _copy.begin(fields: \(columns.count))\n"
             for column in columns {
-                text += "        copy.\(column.type.method)(\(column.swiftName)\(limit(column)))\n"
+                text += "        _copy.\(column.type.method)(\(column.swiftName)\(limit(column, table)))\n"
             }
-            text += "        swap(&copy.bytes, &bytes)\n    }\n"
+            text += "        swap(&_copy.bytes, &_bytes)\n    }\n"
         }
         return text + "}\n"
     }
@@ -85,7 +87,8 @@ enum SwiftRows {
         type.isText ? SwiftText.string(value) : value
     }
 
-    private static func limit(_ column: ColumnModel) -> String {
-        column.type.characters.map { ", limit: \($0)" } ?? ""
+    /// A key is never cut: two keys could become one.
+    private static func limit(_ column: ColumnModel, _ table: TableModel) -> String {
+        table.key.contains(column.name) ? "" : column.type.characters.map { ", limit: \($0)" } ?? ""
     }
 }

@@ -21,6 +21,15 @@ enum SwiftTables {
         text += "        name: \(SwiftText.string(table.name)), about: \(SwiftText.string(table.about)),\n"
         text += "        level: \(table.level.map { ".\($0.rawValue)" } ?? "nil"), columns: columns,\n"
         text += "        key: [\(table.key.map(SwiftText.string).joined(separator: ", "))],\n"
+        if table.indexes.isEmpty {
+            text += "        indexes: [],\n"
+        } else {
+            let indexes = table.indexes.map { index in
+                let parts = index.parts.map { SwiftText.string(PostgresSQL.part($0)) }.joined(separator: ", ")
+                return "            IndexSchema(\(SwiftText.string(index.name)), [\(parts)]),\n"
+            }
+            text += "        indexes: [\n\(indexes.joined())        ],\n"
+        }
         text += "        partitionColumn: \(table.partition.map(SwiftText.string) ?? "nil"),\n"
         text += "        topic: \(table.load.map { SwiftText.string($0.topic) } ?? "nil"),\n"
         text += "        postgresDDL: \(postgres ? "\(sql)Postgres" : "nil"),\n"
@@ -40,7 +49,11 @@ enum SwiftTables {
         }
         if let level = column.level { parts.append("level: .\(level.rawValue)") }
         if let search = column.search { parts.append("search: .\(search.rawValue)") }
+        if let value = column.defaultValue {
+            parts.append("defaultValue: \(SwiftText.string(PostgresSQL.literal(value, column.type)))")
+        }
         if column.since > 1 { parts.append("since: \(column.since)") }
+        if let name = column.renamedFrom { parts.append("renamedFrom: \(SwiftText.string(name))") }
         let comment = SQLText.comment(column)
         if !comment.isEmpty { parts.append("comment: \(SwiftText.string(comment))") }
         return "ColumnSchema(\(parts.joined(separator: ", ")))"

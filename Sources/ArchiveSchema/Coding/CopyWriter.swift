@@ -5,9 +5,10 @@ struct CopyWriter {
 
     mutating func begin(fields: Int16) { append(UInt16(bitPattern: fields)) }
 
-    mutating func text(_ value: String?, limit: Int) {
+    /// - Parameter limit: of characters; nil cuts nothing, and leaves a NUL for PostgreSQL to refuse.
+    mutating func text(_ value: String?, limit: Int? = nil) {
         guard let value else { return null() }
-        var (text, _, _) = value.limited(to: limit)
+        var text = limit.map { value.limited(to: $0).text } ?? value
         text.withUTF8 { utf8 in
             append(UInt32(utf8.count))
             bytes.append(contentsOf: utf8)

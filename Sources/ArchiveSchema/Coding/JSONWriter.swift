@@ -10,10 +10,11 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "}"))
     }
 
-    mutating func text(_ name: StaticString, _ value: String?, limit: Int) {
+    /// - Parameter limit: of characters; nil cuts nothing.
+    mutating func text(_ name: StaticString, _ value: String?, limit: Int? = nil) {
         key(name)
         guard let value else { return null() }
-        quoted(value.limited(to: limit).text)
+        quoted(limit.map { value.limited(to: $0).text } ?? value)
     }
 
     mutating func int(_ name: StaticString, _ value: Int32?) { bigint(name, value.map(Int64.init)) }

@@ -9,10 +9,21 @@ struct ValueReader {
     private(set) var dataSet: DataSet
     private(set) var problems: [ColumnProblem] = []
     private var path: [Tag] = []
+    private var highest: Int64 = -1
 
     init(_ dataSet: DataSet, table: StaticString) {
         self.dataSet = dataSet
         self.table = table
+    }
+
+    /// Whether this is the first element of its tag, the one that counts; a data set should have no other.
+    @inline(__always) mutating func takes(_ element: Element) -> Bool {
+        let tag = Int64(element.tag.rawValue)
+        if tag > highest {
+            highest = tag
+            return true
+        }
+        return dataSet.element(element.tag)?.offset == element.offset
     }
 
     func takeProblems(into all: inout [ColumnProblem]) {
@@ -87,10 +98,16 @@ struct ValueReader {
 
     /// Goes into an item of a sequence; the data set around it is returned for `leave`. Nil when there is no such item.
     mutating func enter(item index: Int, of element: Element) -> DataSet? {
-        let items = dataSet.items(of: element)
-        guard items.indices.contains(index) else { return nil }
+        let item: DataSet?
+        if index == 0 {
+            item = dataSet.item(element.tag)
+        } else {
+            let items = dataSet.items(of: element)
+            item = items.indices.contains(index) ? items[index] : nil
+        }
+        guard let item else { return nil }
         let outer = dataSet
-        dataSet = items[index]
+        dataSet = item
         path.append(element.tag)
         return outer
     }

@@ -95,14 +95,19 @@ public struct ColumnSchema: Sendable {
     public let isInPostgres: Bool
     /// Whether Doris' table has it, if there is one.
     public let isInDoris: Bool
+    /// Its default as a constant of SQL; nil when it has none.
+    public let defaultValue: String?
     /// The version of the spec that it came with.
     public let since: Int
+    /// What it was called before.
+    public let renamedFrom: String?
     public let comment: String
 
     init(
         _ name: String, _ type: ColumnType, nullable: Bool, only store: Store? = nil, path: [UInt32] = [],
         vr: VR? = nil,
-        level: QueryLevel? = nil, search: SearchKind? = nil, since: Int = 1, comment: String = ""
+        level: QueryLevel? = nil, search: SearchKind? = nil, defaultValue: String? = nil, since: Int = 1,
+        renamedFrom: String? = nil, comment: String = ""
     ) {
         self.name = name
         self.type = type
@@ -113,11 +118,25 @@ public struct ColumnSchema: Sendable {
         self.search = search
         isInPostgres = store != .doris
         isInDoris = store != .postgres
+        self.defaultValue = defaultValue
         self.since = since
+        self.renamedFrom = renamedFrom
         self.comment = comment
     }
 
     enum Store { case postgres, doris }
+}
+
+/// An index of a table in PostgreSQL.
+public struct IndexSchema: Hashable, Sendable {
+    public let name: String
+    /// Columns, or expressions such as `lower(patient_name)`, as PostgreSQL reads them.
+    public let parts: [String]
+
+    init(_ name: String, _ parts: [String]) {
+        self.name = name
+        self.parts = parts
+    }
 }
 
 /// A table as the spec has it.
@@ -130,6 +149,8 @@ public struct TableSchema: Sendable {
     public let columns: [ColumnSchema]
     /// The columns of the primary key.
     public let key: [String]
+    /// In PostgreSQL, beside the key's.
+    public let indexes: [IndexSchema]
     /// In PostgreSQL partitioned by month of this column; nil when it is not partitioned.
     public let partitionColumn: String?
     /// The topic whose messages Doris loads into it.

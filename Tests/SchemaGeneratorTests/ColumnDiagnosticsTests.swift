@@ -1,0 +1,169 @@
+import Testing
+
+/// What is said of a wrong column, whole, each on line 12 of the sample.
+@Suite struct ColumnDiagnosticsTests {
+    @Test func aGoodSpecIsAccepted() throws {
+        #expect(try SpecSamples.diagnose(SpecSamples.spec("name: patient_id, tag: PatientID")) == [])
+    }
+
+    @Test(arguments: [
+        (
+            "name: patient_name, tag: PatientsName",
+            "12:35: error: the dictionary has no keyword `PatientsName`; did you mean `PatientName`?"
+        ),
+        (
+            "name: x, tag: QuiteUnlikeAnything",
+            "12:24: error: the dictionary has no keyword `QuiteUnlikeAnything`"
+        ),
+        ("name: x, tag: '(0011,0010)'", "12:24: error: (0011,0010) is private, and no dictionary tells its VR; private tags cannot be indexed"),
+        ("name: x, tag: '(0012,FFFF)'", "12:24: error: the dictionary has no (0012,FFFF)"),
+        ("name: x, tag: '(0012)'", "12:24: error: `(0012)` is no tag; write (gggg,eeee) in hexadecimal digits"),
+        (
+            "name: x, tag: TransferSyntaxUID",
+            "12:24: error: TransferSyntaxUID is file meta information, which no data set has; see `from: transfer_syntax_uid` and `from: sop_class_uid`"
+        ),
+        (
+            "name: x, tag: OverlayRows",
+            "12:24: error: OverlayRows stands in repeating groups; one column cannot hold them"
+        ),
+        (
+            "name: x, tag: PatientName, type: double",
+            "12:43: error: PatientName is PN, which cannot become double; it can become text(N)"
+        ),
+        (
+            "name: x, tag: StudyDate, type: int",
+            "12:41: error: StudyDate is DA, which cannot become int; it can become date, text(N)"
+        ),
+        (
+            "name: x, tag: Rows, type: text(8)",
+            "12:36: error: Rows is US, which cannot become text(8); it can become int, bigint, double"
+        ),
+        ("name: x, tag: Rows, type: integer", "12:36: error: no type `integer`; known are text(N), uid, int, bigint, double, date, time, timestamp"),
+        ("name: x, tag: Rows, type: duoble", "12:36: error: no type `duoble`; did you mean `double`?"),
+        (
+            "name: x, tag: PatientName, type: text(20000)",
+            "12:43: error: text(20000) is longer than 16383, the most that Doris can hold"
+        ),
+        ("name: x, tag: PatientName, type: text(0)", "12:43: error: no type `text(0)`; did you mean `text(N)`?"),
+        (
+            "name: x, tag: ImageType",
+            "12:24: error: ImageType can have several values (VM 2-n); add `index: 0` for the first, or `join: true` for all as one text"
+        ),
+        ("name: x, tag: ImageType, join: true", "12:16: error: `join` needs a `type: text(N)` with room for all values"),
+        (
+            "name: x, tag: ImageType, join: true, index: 1, type: text(64)",
+            "12:54: error: `index` takes one value and `join` takes all; use one of them"
+        ),
+        ("name: x, tag: PatientID, index: 1", "12:42: error: PatientID has one value only; leave this out"),
+        (
+            "name: x, tag: RedPaletteColorLookupTableDescriptor, join: true, type: text(64)",
+            "12:24: error: RedPaletteColorLookupTableDescriptor is US, whose values are no text and cannot be joined"
+        ),
+        ("name: x, tag: PixelData", "12:24: error: PixelData is OB or OW, which no column can hold"),
+        (
+            "name: x, tag: ProcedureCodeSequence",
+            "12:24: error: ProcedureCodeSequence is a sequence; take an attribute of an item, as in ProcedureCodeSequence[0].CodeValue"
+        ),
+        (
+            "name: x, tag: 'ProcedureCodeSequence[0]'",
+            "12:24: error: ProcedureCodeSequence[0] is an item; say which attribute of it, as in ProcedureCodeSequence[0].CodeValue"
+        ),
+        (
+            "name: x, tag: ProcedureCodeSequence.CodeValue",
+            "12:24: error: ProcedureCodeSequence is a sequence; say which item, ProcedureCodeSequence[0] for the first"
+        ),
+        (
+            "name: x, tag: 'PatientName[0].CodeValue'",
+            "12:24: error: PatientName is PN and no sequence, so nothing can be inside of it"
+        ),
+        (
+            "name: x, tag: 'ProcedureCodeSequence[first].CodeValue'",
+            "12:24: error: `ProcedureCodeSequence[first]` must end in an item's number, [0] for the first"
+        ),
+        (
+            "name: x, tag: 'ImageType[1]'",
+            "12:24: error: ImageType is no sequence; for one of several values write `index: N`"
+        ),
+        (
+            "name: x, tag: SelectorUTValue",
+            "12:16: error: SelectorUTValue is UT, whose length has no bound; add a `type: text(N)`"
+        ),
+        ("name: study_uid, tag: StudyInstanceUID", "12:16: error: column `study_uid` is here twice; the first is on line 11"),
+        (
+            "name: Patient-ID, tag: PatientID",
+            "12:16: error: `Patient-ID` is no name for a column; take small letters, digits and single underscores, a letter first, at most 63"
+        ),
+        ("name: mv_id, tag: PatientID", "12:16: error: `mv_id` starts with mv_ or mva_, which Doris keeps for itself"),
+        ("name: hash_value, tag: PatientID", "12:16: error: `hash_value` would be hashValue in Swift, which every row has already"),
+        ("name: study_u_i_d, tag: PatientID", "12:16: error: `study_u_i_d` and `study_uid` would both be studyUID in Swift"),
+        ("name: x", "12:16: error: column `x` needs `tag:`, `from:` or `load:`, which says what fills it"),
+        (
+            "name: x, tag: PatientID, from: tenant",
+            "12:16: error: column `x` can have one of `tag:`, `from:` and `load:` only"
+        ),
+        ("tag: PatientID", "12:9: error: a column without `name`"),
+        ("name: x, tga: PatientID", "12:19: error: a column has no key `tga`; did you mean `tag`?"),
+        ("name: x, from: tennant", "12:25: error: nothing is called `tennant`; did you mean `tenant`?"),
+        (
+            "name: x, from: hash(PatientID)",
+            "12:25: error: `hash(PatientID)` needs a text column with `tag: PatientID` in the table"
+        ),
+        ("name: x, from: service", "12:16: error: column `x` needs a `type:`, since no VR tells it"),
+        (
+            "name: x, from: service, type: int, required: true",
+            "12:16: error: `x` is required and set by a service; rows that are made from data sets need a `default:` for it"
+        ),
+        ("name: x, from: service, type: int, default: many", "12:54: error: `many` is no int"),
+        ("name: x, tag: PatientID, default: none", "12:44: error: `default` is for columns with `from: service`"),
+        ("name: x, from: file_size, type: int", "12:42: error: `file_size` is bigint and cannot become int"),
+        ("name: x, from: tenant, level: study", "12:40: error: `level` is for columns with `tag:`"),
+        (
+            "name: x, tag: PatientID, search: exact",
+            "12:43: error: `search` needs a `level:`, the one the attribute is asked for at"
+        ),
+        (
+            "name: x, tag: StudyDate, level: study, search: wildcard",
+            "12:57: error: `search: wildcard` does not go with date"
+        ),
+        ("name: x, tag: StudyDate, level: studdy", "12:42: error: no level `studdy`; did you mean `study`?"),
+        ("name: x, tag: PatientID, required: yes", "12:45: error: `required` must be true or false, and this is `yes`"),
+        ("name: x, tag: PatientID, since: 3", "12:16: error: `since: 3` is not between 1 and the spec's `version: 2`; raise `version` with it"),
+        ("name: x, tag: PatientID, renamed_from: study_uid", "12:49: error: `renamed_from: study_uid` is still a column of the table"),
+        ("name: x, tag: PatientID, comment: [a]", "12:44: error: `comment` must be a single value, and this is a list"),
+        ("name: x, tag: PatientID, stores: [mysql]", "12:44: error: no store `mysql`; known are postgres, doris"),
+    ])
+    func says(_ column: String, _ message: String) throws {
+        let found = try SpecSamples.diagnose(SpecSamples.spec(column))
+        #expect(found == ["fields.yaml:\(message)"])
+    }
+
+    @Test func aRetiredTagIsAWarningOnly() throws {
+        let spec = SpecSamples.spec("name: x, tag: OtherPatientIDs, join: true, type: text(64)")
+        #expect(
+            try SpecSamples.diagnose(spec) == [
+                "fields.yaml:12:24: warning: OtherPatientIDs is retired; few instances will have it"
+            ])
+        #expect(try SpecSamples.sql(spec)["postgres/things.sql"]?.contains("\n    x ") == true)
+    }
+
+    @Test func severalErrorsAreSaidAtOnceInTheirOrder() throws {
+        let spec = SpecSamples.spec("name: a, tag: PatientsName", "name: B, tag: PatientID", "name: c, tag: Rows, type: date")
+        #expect(
+            try SpecSamples.diagnose(spec) == [
+                "fields.yaml:12:24: error: the dictionary has no keyword `PatientsName`; did you mean `PatientName`?",
+                "fields.yaml:13:16: error: `B` is no name for a column; take small letters, digits and single underscores, "
+                    + "a letter first, at most 63",
+                "fields.yaml:14:36: error: Rows is US, which cannot become date; it can become int, bigint, double",
+            ])
+    }
+
+    @Test func reservedNamesAreQuotedNotRefused() throws {
+        let sql = try SpecSamples.sql(SpecSamples.spec("name: order, tag: PatientID", "name: rows, tag: Rows", "name: columns, tag: Columns"))
+        let postgres = try #require(sql["postgres/things.sql"])
+        let doris = try #require(sql["doris/things.sql"])
+        let load = try #require(sql["doris/routine-load/things.sql"])
+        #expect(postgres.contains("\n    \"order\" ") && postgres.contains("\n    rows "))
+        #expect(doris.contains("\n    `order` ") && doris.contains("\n    `rows` ") && doris.contains("\n    columns "))
+        #expect(load.contains("\n    `order`,\n    `rows`,\n    columns\n") && load.contains("\\\"$.order\\\""))
+    }
+}
