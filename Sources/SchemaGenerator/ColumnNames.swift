@@ -1,25 +1,25 @@
 /// Names of tables and columns in Swift.
-enum ColumnNames {
+package enum ColumnNames {
     /// `study_uid` is `studyUID`, `sop_class_uid` is `sopClassUID`, `patient_id` is `patientID`.
-    static func swiftName(_ column: String) -> String {
+    package static func swiftName(_ column: String) -> String {
         let words = column.split(separator: "_").map(String.init)
         guard let first = words.first else { return column }
         return first + words.dropFirst().map { acronyms.contains($0) ? $0.uppercased() : capitalized($0) }.joined()
     }
 
     /// In backticks where it is a reserved word.
-    static func swiftIdentifier(_ column: String) -> String {
+    package static func swiftIdentifier(_ column: String) -> String {
         let name = swiftName(column)
         return reserved.contains(name) ? "`\(name)`" : name
     }
 
     /// `dicom_state_meta` is `DicomStateMetaRow`.
-    static func rowName(_ table: String) -> String {
+    package static func rowName(_ table: String) -> String {
         table.split(separator: "_").map { capitalized(String($0)) }.joined() + "Row"
     }
 
     /// A small letter, then small letters, digits and single underscores; what both databases take without quotes.
-    static func isLegal(_ name: String) -> Bool {
+    package static func isLegal(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
         guard let first = bytes.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first, bytes.count <= 63,
             bytes.last != UInt8(ascii: "_"), !name.contains("__")

@@ -7,15 +7,15 @@ struct SchemaModel: Sendable {
     var tables: [TableModel]
 }
 
-enum Store: String, CaseIterable, Sendable {
+package enum Store: String, CaseIterable, Sendable {
     case postgres, doris
 }
 
-enum Level: String, CaseIterable, Sendable {
+package enum Level: String, CaseIterable, Sendable {
     case patient, study, series, instance
 }
 
-enum SearchKind: String, CaseIterable, Sendable {
+package enum SearchKind: String, CaseIterable, Sendable {
     case exact, uid, date, time, wildcard, fuzzy, number
 }
 
@@ -150,7 +150,7 @@ struct AttributePath: Sendable {
 }
 
 /// What the archive knows of an instance beside its data set, by its name in the spec.
-enum ContextValue: String, CaseIterable, Sendable {
+package enum ContextValue: String, CaseIterable, Sendable {
     case tenant
     case traceID = "trace_id"
     case workerNodeID = "worker_node_id"

@@ -13,7 +13,8 @@ extension ModelChecker {
             }
             let swiftName = ColumnNames.swiftIdentifier(column.name.value)
             if swiftName == "hashValue" {
-                error("`\(column.name.value)` would be hashValue in Swift, which every row has already", column.name.mark)
+                error(
+                    "`\(column.name.value)` would be hashValue in Swift, which every row has already", column.name.mark)
             }
             if let other = seen.keys.first(where: { ColumnNames.swiftIdentifier($0) == swiftName }) {
                 error("`\(column.name.value)` and `\(other)` would both be \(swiftName) in Swift", column.name.mark)

@@ -27,7 +27,9 @@ struct ModelChecker {
             if let other = tables.first(where: {
                 $0.rowName == ColumnNames.rowName(table.name.value) && $0.name != table.name.value
             }) {
-                error("`\(table.name.value)` and `\(other.name)` would both be \(other.rowName) in Swift", table.name.mark)
+                error(
+                    "`\(table.name.value)` and `\(other.name)` would both be \(other.rowName) in Swift", table.name.mark
+                )
             }
             seen[table.name.value] = table.name.mark
             if let job = table.load?.job {

@@ -1,14 +1,14 @@
 /// The properties of a load job that a spec may set, with what Doris takes.
-enum RoutineLoadProperty: String, CaseIterable, Sendable {
+package enum RoutineLoadProperty: String, CaseIterable, Sendable {
     case desiredConcurrentNumber = "desired_concurrent_number"
     case maxBatchInterval = "max_batch_interval"
     case maxBatchRows = "max_batch_rows"
     case maxBatchSize = "max_batch_size"
     case maxErrorNumber = "max_error_number"
 
-    static let allNames = allCases.map(\.rawValue)
+    package static let allNames = allCases.map(\.rawValue)
 
-    var range: ClosedRange<Int> {
+    package var range: ClosedRange<Int> {
         switch self {
         case .desiredConcurrentNumber: 1...1000
         case .maxBatchInterval: 1...86_400

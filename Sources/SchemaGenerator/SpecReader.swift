@@ -1,15 +1,15 @@
 import Dictionary
 
 /// Turns nodes into a `Spec`: known keys, values of the right kind. Collects all errors.
-struct SpecReader {
+package struct SpecReader {
     let path: String
     private(set) var diagnostics: [Diagnostic] = []
 
-    static let topKeys = ["version", "doris", "tables"]
-    static let tableKeys = [
+    package static let topKeys = ["version", "doris", "tables"]
+    package static let tableKeys = [
         "about", "level", "stores", "key", "indexes", "partition", "doris", "load", "since", "columns",
     ]
-    static let columnKeys = [
+    package static let columnKeys = [
         "name", "tag", "from", "load", "otherwise", "type", "index", "join", "required", "default", "level", "search",
         "also", "stores", "comment", "since", "renamed_from",
     ]

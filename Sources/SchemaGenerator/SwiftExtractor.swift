@@ -20,7 +20,8 @@ enum SwiftExtractor {
         text += "    /// to the problems.\n"
         text += "    /// - Throws: when a column that must have a value has none.\n"
         text += "    public init(\n"
-        text += "        extracting _dataSet: DataSet, from _instance: InstanceContext, problems _problems: inout [ColumnProblem]\n"
+        text +=
+            "        extracting _dataSet: DataSet, from _instance: InstanceContext, problems _problems: inout [ColumnProblem]\n"
         text += "    ) throws(ExtractionError) {\n"
         text += "        var _reader = ValueReader(_dataSet, table: \(SwiftText.string(table.name)))\n"
         text += "        defer { _reader.takeProblems(into: &_problems) }\n"

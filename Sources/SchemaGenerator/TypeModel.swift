@@ -1,7 +1,7 @@
 import Dictionary
 
 /// The type of a column, before it is a database's.
-enum TypeModel: Hashable, Sendable {
+package enum TypeModel: Hashable, Sendable {
     case text(Int)
     /// Text whose rule lets nothing but ASCII through.
     case ascii(Int)
@@ -10,7 +10,7 @@ enum TypeModel: Hashable, Sendable {
     /// Doris' limit of a VARCHAR is 65,533 bytes, and a character of UTF-8 has up to four.
     static let longestText = 16_383
 
-    static let spellings = ["text(N)", "uid", "int", "bigint", "double", "date", "time", "timestamp"]
+    package static let spellings = ["text(N)", "uid", "int", "bigint", "double", "date", "time", "timestamp"]
 
     /// Reads `text(64)`, `uid`, `int`...
     init?(_ text: String) {

@@ -15,7 +15,10 @@ import Testing
             "name: x, tag: QuiteUnlikeAnything",
             "12:24: error: the dictionary has no keyword `QuiteUnlikeAnything`"
         ),
-        ("name: x, tag: '(0011,0010)'", "12:24: error: (0011,0010) is private, and no dictionary tells its VR; private tags cannot be indexed"),
+        (
+            "name: x, tag: '(0011,0010)'",
+            "12:24: error: (0011,0010) is private, and no dictionary tells its VR; private tags cannot be indexed"
+        ),
         ("name: x, tag: '(0012,FFFF)'", "12:24: error: the dictionary has no (0012,FFFF)"),
         ("name: x, tag: '(0012)'", "12:24: error: `(0012)` is no tag; write (gggg,eeee) in hexadecimal digits"),
         (
@@ -38,7 +41,10 @@ import Testing
             "name: x, tag: Rows, type: text(8)",
             "12:36: error: Rows is US, which cannot become text(8); it can become int, bigint, double"
         ),
-        ("name: x, tag: Rows, type: integer", "12:36: error: no type `integer`; known are text(N), uid, int, bigint, double, date, time, timestamp"),
+        (
+            "name: x, tag: Rows, type: integer",
+            "12:36: error: no type `integer`; known are text(N), uid, int, bigint, double, date, time, timestamp"
+        ),
         ("name: x, tag: Rows, type: duoble", "12:36: error: no type `duoble`; did you mean `double`?"),
         (
             "name: x, tag: PatientName, type: text(20000)",
@@ -49,7 +55,10 @@ import Testing
             "name: x, tag: ImageType",
             "12:24: error: ImageType can have several values (VM 2-n); add `index: 0` for the first, or `join: true` for all as one text"
         ),
-        ("name: x, tag: ImageType, join: true", "12:16: error: `join` needs a `type: text(N)` with room for all values"),
+        (
+            "name: x, tag: ImageType, join: true",
+            "12:16: error: `join` needs a `type: text(N)` with room for all values"
+        ),
         (
             "name: x, tag: ImageType, join: true, index: 1, type: text(64)",
             "12:54: error: `index` takes one value and `join` takes all; use one of them"
@@ -88,14 +97,23 @@ import Testing
             "name: x, tag: SelectorUTValue",
             "12:16: error: SelectorUTValue is UT, whose length has no bound; add a `type: text(N)`"
         ),
-        ("name: study_uid, tag: StudyInstanceUID", "12:16: error: column `study_uid` is here twice; the first is on line 11"),
+        (
+            "name: study_uid, tag: StudyInstanceUID",
+            "12:16: error: column `study_uid` is here twice; the first is on line 11"
+        ),
         (
             "name: Patient-ID, tag: PatientID",
             "12:16: error: `Patient-ID` is no name for a column; take small letters, digits and single underscores, a letter first, at most 63"
         ),
         ("name: mv_id, tag: PatientID", "12:16: error: `mv_id` starts with mv_ or mva_, which Doris keeps for itself"),
-        ("name: hash_value, tag: PatientID", "12:16: error: `hash_value` would be hashValue in Swift, which every row has already"),
-        ("name: study_u_i_d, tag: PatientID", "12:16: error: `study_u_i_d` and `study_uid` would both be studyUID in Swift"),
+        (
+            "name: hash_value, tag: PatientID",
+            "12:16: error: `hash_value` would be hashValue in Swift, which every row has already"
+        ),
+        (
+            "name: study_u_i_d, tag: PatientID",
+            "12:16: error: `study_u_i_d` and `study_uid` would both be studyUID in Swift"
+        ),
         ("name: x", "12:16: error: column `x` needs `tag:`, `from:` or `load:`, which says what fills it"),
         (
             "name: x, tag: PatientID, from: tenant",
@@ -127,8 +145,14 @@ import Testing
         ),
         ("name: x, tag: StudyDate, level: studdy", "12:42: error: no level `studdy`; did you mean `study`?"),
         ("name: x, tag: PatientID, required: yes", "12:45: error: `required` must be true or false, and this is `yes`"),
-        ("name: x, tag: PatientID, since: 3", "12:16: error: `since: 3` is not between 1 and the spec's `version: 2`; raise `version` with it"),
-        ("name: x, tag: PatientID, renamed_from: study_uid", "12:49: error: `renamed_from: study_uid` is still a column of the table"),
+        (
+            "name: x, tag: PatientID, since: 3",
+            "12:16: error: `since: 3` is not between 1 and the spec's `version: 2`; raise `version` with it"
+        ),
+        (
+            "name: x, tag: PatientID, renamed_from: study_uid",
+            "12:49: error: `renamed_from: study_uid` is still a column of the table"
+        ),
         ("name: x, tag: PatientID, comment: [a]", "12:44: error: `comment` must be a single value, and this is a list"),
         ("name: x, tag: PatientID, stores: [mysql]", "12:44: error: no store `mysql`; known are postgres, doris"),
     ])
@@ -147,7 +171,8 @@ import Testing
     }
 
     @Test func severalErrorsAreSaidAtOnceInTheirOrder() throws {
-        let spec = SpecSamples.spec("name: a, tag: PatientsName", "name: B, tag: PatientID", "name: c, tag: Rows, type: date")
+        let spec = SpecSamples.spec(
+            "name: a, tag: PatientsName", "name: B, tag: PatientID", "name: c, tag: Rows, type: date")
         #expect(
             try SpecSamples.diagnose(spec) == [
                 "fields.yaml:12:24: error: the dictionary has no keyword `PatientsName`; did you mean `PatientName`?",
@@ -158,7 +183,8 @@ import Testing
     }
 
     @Test func reservedNamesAreQuotedNotRefused() throws {
-        let sql = try SpecSamples.sql(SpecSamples.spec("name: order, tag: PatientID", "name: rows, tag: Rows", "name: columns, tag: Columns"))
+        let sql = try SpecSamples.sql(
+            SpecSamples.spec("name: order, tag: PatientID", "name: rows, tag: Rows", "name: columns, tag: Columns"))
         let postgres = try #require(sql["postgres/things.sql"])
         let doris = try #require(sql["doris/things.sql"])
         let load = try #require(sql["doris/routine-load/things.sql"])

@@ -23,16 +23,22 @@ import Testing
     @Test func aliasBombsAreNotFollowed() throws {
         var spec = "a: &a [x, x, x, x, x, x, x, x, x]\n"
         for level in 1..<30 {
-            spec += "b\(level): &b\(level) [\(Array(repeating: level == 1 ? "*a" : "*b\(level - 1)", count: 9).joined(separator: ", "))]\n"
+            spec +=
+                "b\(level): &b\(level) [\(Array(repeating: level == 1 ? "*a" : "*b\(level - 1)", count: 9).joined(separator: ", "))]\n"
         }
-        #expect(try SpecSamples.diagnose(spec) == ["fields.yaml:1:4: error: an anchor (`&name`); write the value out where it is needed"])
+        #expect(
+            try SpecSamples.diagnose(spec) == [
+                "fields.yaml:1:4: error: an anchor (`&name`); write the value out where it is needed"
+            ])
     }
 
     @Test func deepNestingIsCutOff() throws {
         for open in ["[", "{a: ", "- "] {
             let spec = "tables: \(open == "- " ? "\n" : "")" + String(repeating: open, count: 100_000)
             let found = try SpecSamples.diagnose(spec)
-            #expect(found.count == 1 && found[0].hasSuffix("error: nested more than 24 deep; nothing in a spec is"), "\(found)")
+            #expect(
+                found.count == 1 && found[0].hasSuffix("error: nested more than 24 deep; nothing in a spec is"),
+                "\(found)")
         }
     }
 
@@ -42,7 +48,9 @@ import Testing
     }
 
     @Test func bytesThatAreNoYAML() throws {
-        for bytes: [UInt8] in [[0], [0xFF], Array("a: \u{0}b".utf8), Array("a: [".utf8), Array("\ta: b".utf8), [0xC3, 0x28]] {
+        for bytes: [UInt8] in [
+            [0], [0xFF], Array("a: \u{0}b".utf8), Array("a: [".utf8), Array("\ta: b".utf8), [0xC3, 0x28],
+        ] {
             let found = try SpecSamples.diagnose(bytes)
             #expect(found.count == 1 && found[0].contains(": error: not valid YAML: "), "\(found)")
         }
@@ -51,7 +59,9 @@ import Testing
     /// Bytes of the real spec, changed at random: a value or an error, never a crash.
     @Test func randomChangesAreSurvived() throws {
         var random = SplitMix(seed: 20_260_101)
-        let spec = Array(SpecSamples.spec("name: patient_id, tag: PatientID", "name: x, tag: 'ProcedureCodeSequence[0].CodeValue'").utf8)
+        let spec = Array(
+            SpecSamples.spec("name: patient_id, tag: PatientID", "name: x, tag: 'ProcedureCodeSequence[0].CodeValue'")
+                .utf8)
         var accepted = 0
         for _ in 0..<1000 {
             var bytes = spec

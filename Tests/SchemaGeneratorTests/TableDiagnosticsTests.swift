@@ -25,7 +25,13 @@ import Testing
                 "6:33: error: key column `stuudy_id` is no column of `things`; did you mean `study_uid`?"
             ]
         ),
-        ("    key: [tenant_id, study_uid]\n", "", ["3:3: error: table `things` has no `key:`", "6:29: error: `study_uid` is not in the key, and Doris distributes a unique table by key columns only"]),
+        (
+            "    key: [tenant_id, study_uid]\n", "",
+            [
+                "3:3: error: table `things` has no `key:`",
+                "6:29: error: `study_uid` is not in the key, and Doris distributes a unique table by key columns only",
+            ]
+        ),
         ("about: Things.", "about: ''", ["3:3: error: table `things` has no `about:`, one sentence for its readers"]),
         ("stores: [postgres, doris]", "stores: []", ["3:3: error: `stores` must name postgres, doris, or both"]),
         (
@@ -49,13 +55,15 @@ import Testing
             ]
         ),
         (
-            "doris: {distribute_by: [study_uid], buckets: 4}", "partition: {by: moment, every: month}\n    doris: {distribute_by: [study_uid], buckets: 4}",
+            "doris: {distribute_by: [study_uid], buckets: 4}",
+            "partition: {by: moment, every: month}\n    doris: {distribute_by: [study_uid], buckets: 4}",
             [
                 "7:21: error: `moment` must be in the key: both databases can only keep a key unique within a partition"
             ]
         ),
         (
-            "doris: {distribute_by: [study_uid], buckets: 4}", "partition: {by: patient_id, every: week}\n    doris: {distribute_by: [study_uid], buckets: 4}",
+            "doris: {distribute_by: [study_uid], buckets: 4}",
+            "partition: {by: patient_id, every: week}\n    doris: {distribute_by: [study_uid], buckets: 4}",
             [
                 "7:21: error: partitions by month need a timestamp, and `patient_id` is text(64)",
                 "7:21: error: `patient_id` may be NULL, and a row without it would have no partition",
@@ -74,7 +82,10 @@ import Testing
             ["8:11: error: the load leaves out `patient_id`, which then would always be NULL; add it"]
         ),
         ("topic: things}", "topic: 'a b'}", ["8:37: error: `a b` is no name for a topic"]),
-        ("load: {job: things_load, topic: things}", "load: {topic: things}", ["8:11: error: `load` needs `job:` and `topic:`"]),
+        (
+            "load: {job: things_load, topic: things}", "load: {topic: things}",
+            ["8:11: error: `load` needs `job:` and `topic:`"]
+        ),
         (
             "topic: things}", "topic: things, properties: {max_batch_rows: 10}}",
             ["8:11: error: `max_batch_rows` must be from 200000 to 1000000000, and is `10`"]
@@ -84,19 +95,27 @@ import Testing
             ["8:58: error: job properties has no key `max_batch_row`; did you mean `max_batch_rows`?"]
         ),
         (
-            "stores: [postgres, doris]", "indexes: [[tenant_id, study_uid], [lower(moment)]]\n    stores: [postgres, doris]",
+            "stores: [postgres, doris]",
+            "indexes: [[tenant_id, study_uid], [lower(moment)]]\n    stores: [postgres, doris]",
             [
                 "5:16: error: the key serves this index already; leave it out",
                 "5:40: error: lower(moment) is for text, and `moment` is timestamp",
             ]
         ),
-        ("about: Things.", "about: Things.\n    abuot: Things.", ["5:5: error: table `things` has no key `abuot`; did you mean `about`?"]),
-        ("about: Things.", "about: Things.\n    about: Things.", ["5:5: error: `about` is here twice; the first is on line 4"]),
+        (
+            "about: Things.", "about: Things.\n    abuot: Things.",
+            ["5:5: error: table `things` has no key `abuot`; did you mean `about`?"]
+        ),
+        (
+            "about: Things.", "about: Things.\n    about: Things.",
+            ["5:5: error: `about` is here twice; the first is on line 4"]
+        ),
         ("tables:", "tabels:", ["2:1: error: the spec has no key `tabels`; did you mean `tables`?"]),
         ("version: 2", "version: two", ["1:10: error: `version` must be a whole number from 0 up, and this is `two`"]),
     ])
     func says(_ old: String, _ new: String, _ messages: [String]) throws {
-        let sample = SpecSamples.spec(Self.columns[0], Self.columns[1], "name: local, from: service, type: int, stores: [postgres]")
+        let sample = SpecSamples.spec(
+            Self.columns[0], Self.columns[1], "name: local, from: service, type: int, stores: [postgres]")
         #expect(sample.contains(old))
         let found = try SpecSamples.diagnose(sample.replacing(old, with: new))
         #expect(found == messages.map { "fields.yaml:\($0)" })
@@ -110,6 +129,7 @@ import Testing
                 columns: [{name: tenant_id, from: tenant}]
             """
         let spec = "tables:\n  a1:\n    \(table)\n  a_1:\n    \(table)\n"
-        #expect(try SpecSamples.diagnose(spec) == ["fields.yaml:7:3: error: `a_1` and `a1` would both be A1Row in Swift"])
+        #expect(
+            try SpecSamples.diagnose(spec) == ["fields.yaml:7:3: error: `a_1` and `a1` would both be A1Row in Swift"])
     }
 }

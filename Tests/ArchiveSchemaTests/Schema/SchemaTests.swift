@@ -1,0 +1,57 @@
+import ArchiveSchema
+import DICOMDictionary
+import Testing
+
+@Suite struct SchemaTests {
+    @Test func tablesKnowThemselves() throws {
+        #expect(
+            ArchiveSchema.tables.map(\.name) == [
+                "dicom_state_meta", "dicom_json_meta", "dicom_object_meta", "dicom_image_meta", "wado_access_log",
+            ])
+        let state = try #require(ArchiveSchema.table("dicom_state_meta"))
+        #expect(state.level == .series && state.topic == "dicom_state_queue")
+        #expect(state.key == ["tenant_id", "study_uid", "series_uid"])
+        #expect(state.postgresDDL?.hasPrefix("CREATE TABLE IF NOT EXISTS dicom_state_meta (\n    tenant_id ") == true)
+        #expect(
+            state.dorisDDL?.hasSuffix(");\n") == true && state.routineLoad?.hasPrefix("CREATE ROUTINE LOAD") == true)
+        #expect(state.indexes.contains { $0.parts == ["tenant_id", "lower(patient_name)"] })
+        let name = try #require(state.column("patient_name"))
+        #expect(name.type == .text(194) && name.isNullable && name.vr == .pn && name.level == .patient)
+        #expect(name.path == [.patientName] && name.search == .fuzzy && name.type.postgresOID == 1043)
+        let json = try #require(ArchiveSchema.table("dicom_json_meta"))
+        #expect(json.dorisDDL == nil && json.routineLoad == nil && json.topic == nil)
+        #expect(json.column("json_status")?.defaultValue == "0" && json.column("json_status")?.isNullable == false)
+    }
+
+    @Test func whatQIDORequiresCanBeSearched() {
+        for (tag, level) in [
+            (Tag.studyDate, QueryLevel.study), (.studyTime, .study), (.accessionNumber, .study),
+            (.modalitiesInStudy, .study),
+            (.referringPhysicianName, .study), (.patientName, .patient), (.patientID, .patient),
+            (.studyInstanceUID, .study), (.studyID, .study), (.modality, .series), (.seriesInstanceUID, .series),
+            (.seriesNumber, .series), (.performedProcedureStepStartDate, .series),
+            (.performedProcedureStepStartTime, .series), (.sopClassUID, .instance), (.sopInstanceUID, .instance),
+            (.instanceNumber, .instance),
+        ] {
+            #expect(ArchiveSchema.searchKey([tag])?.level == level, "\(tag)")
+        }
+        let nested = ArchiveSchema.searchKey([.requestAttributesSequence, .scheduledProcedureStepID])
+        #expect(nested?.column == "scheduled_procedure_step_id")
+        #expect(nested?.keywords == ["RequestAttributesSequence", "ScheduledProcedureStepID"])
+        #expect(ArchiveSchema.searchKey([.modalitiesInStudy])?.column == "modality")
+        #expect(ArchiveSchema.searchKey([.patientAge]) == nil)
+        #expect(QueryLevel.patient < .study && QueryLevel.series < .instance)
+    }
+
+    @Test func partitionsAreMonthsOfUTC() throws {
+        let table = try #require(ArchiveSchema.table("wado_access_log"))
+        #expect(table.partitionColumn == "request_time")
+        #expect(
+            table.partitionDDL(year: 2026, month: 12) == """
+                CREATE TABLE IF NOT EXISTS wado_access_log_202612 PARTITION OF wado_access_log
+                    FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
+                """)
+        #expect(table.partitionDDL(year: 2026, month: 13) == nil)
+        #expect(ArchiveSchema.table("dicom_object_meta")?.partitionDDL(year: 2026, month: 1) == nil)
+    }
+}
