@@ -120,7 +120,7 @@ let package = Package(
         tests("DICOMCore"),
         tests("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
-        tests("ArchiveSchema", ["DICOMCore"]),
+        tests("ArchiveSchema", ["DICOMCore", "PostgresAdapter", "PostgresTestSupport"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
         tests(
             "PostgresAdapter",
