@@ -120,7 +120,7 @@ let package = Package(
         tests("DICOMCore"),
         tests("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
-        tests("ArchiveSchema", ["DICOMCore", "PostgresAdapter", "PostgresTestSupport"]),
+        tests("ArchiveSchema", ["DICOMCore"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
         tests(
             "PostgresAdapter",
@@ -130,7 +130,9 @@ let package = Package(
             ]),
         tests("HTTPServer"),
         tests("ServiceKit"),
-        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
+        tests(
+            "StoreSCPService",
+            ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "ConsumerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
@@ -138,7 +140,7 @@ let package = Package(
             "WebWorkerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
         tests("ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
-        tests("Wiring", ["ServiceKit"]),
+        tests("Wiring", ["ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
