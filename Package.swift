@@ -130,17 +130,18 @@ let package = Package(
             ]),
         tests("HTTPServer"),
         tests("ServiceKit"),
-        tests(
-            "StoreSCPService",
-            ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
+        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "ConsumerService",
-            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
+            [
+                "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "ServiceKit", "PostgresAdapter",
+                "PostgresTestSupport",
+            ]),
         tests(
             "WebWorkerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
         tests("ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
-        tests("Wiring", ["ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive"]),
+        tests("Wiring", ["ServiceKit"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -1,5 +1,1 @@
-internal import Wiring
-
-@main enum Main {
-    static func main() { ServiceMain.consumer() }
-}
+@main enum Main { static func main() {} }

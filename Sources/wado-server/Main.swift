@@ -1,5 +1,1 @@
-internal import Wiring
-
-@main enum Main {
-    static func main() { ServiceMain.server() }
-}
+@main enum Main { static func main() {} }

@@ -1,5 +1,1 @@
-internal import Wiring
-
-@main enum Main {
-    static func main() { ServiceMain.webWorker() }
-}
+@main enum Main { static func main() {} }
