@@ -80,7 +80,8 @@ let package = Package(
         module("ConsumerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit"]),
         module("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMWeb", "ServiceKit"]),
         module(
-            "ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
+            "ServerService",
+            ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "HTTPServer", "ServiceKit"]),
         module(
             "Wiring",
             [
@@ -130,17 +131,21 @@ let package = Package(
             ]),
         tests("HTTPServer"),
         tests("ServiceKit"),
-        tests("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
+        tests(
+            "StoreSCPService",
+            ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "ConsumerService",
-            [
-                "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "ServiceKit", "PostgresAdapter",
-                "PostgresTestSupport",
-            ]),
+            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
         tests(
             "WebWorkerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
-        tests("ServerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "HTTPServer", "ServiceKit"]),
+        tests(
+            "ServerService",
+            [
+                "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "HTTPServer", "ServiceKit",
+                "CDeflate",
+            ]),
         tests("Wiring", ["ServiceKit"]),
     ],
     swiftLanguageModes: [.v6],

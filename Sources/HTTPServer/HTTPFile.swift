@@ -19,8 +19,16 @@ public final class HTTPFile: Sendable {
     }
 
     /// nil when the path names no regular file that can be read; `errno` says why.
-    public init?(path: String) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+    public convenience init?(path: String) {
+        self.init(owning: open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK))
+    }
+
+    /// The file of a descriptor that stays its owner's; nil when that is no regular file, or out of descriptors.
+    public convenience init?(duplicating descriptor: Int32) {
+        self.init(owning: fcntl(descriptor, F_DUPFD_CLOEXEC, 3))
+    }
+
+    private init?(owning descriptor: Int32) {
         guard descriptor >= 0 else { return nil }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
@@ -38,6 +46,11 @@ public final class HTTPFile: Sendable {
     deinit {
         let descriptor = descriptor.load(ordering: .relaxed)
         if descriptor >= 0 { close(descriptor) }
+    }
+
+    /// Lends the descriptor, for reading by offset; -1 once the file was sent.
+    public func withDescriptor<R, E: Error>(_ body: (Int32) throws(E) -> R) throws(E) -> R {
+        try body(descriptor.load(ordering: .relaxed))
     }
 
     /// Reads at an offset until the buffer is full or the file ends; returns the bytes read, -1 on an error.

@@ -6,6 +6,15 @@ public final class HTTPSegments: HTTPBodyStream {
     public enum Segment: Sendable {
         case bytes([UInt8])
         case file(HTTPFile, offset: Int, length: Int)
+        /// Bytes that are computed: the closure fills the whole buffer with those that begin at a position.
+        case made(length: Int, @Sendable (UnsafeMutableRawBufferPointer, Int) throws -> Void)
+
+        public var length: Int {
+            switch self {
+            case .bytes(let bytes): bytes.count
+            case .file(_, _, let length), .made(let length, _): length
+            }
+        }
     }
 
     public struct CutShort: Error {}
@@ -27,12 +36,7 @@ public final class HTTPSegments: HTTPBodyStream {
 
     /// The segments of an array; the length is their sum.
     public convenience init(_ segments: [Segment]) {
-        let length = segments.reduce(0) { sum, segment in
-            switch segment {
-            case .bytes(let bytes): sum + bytes.count
-            case .file(_, _, let length): sum + length
-            }
-        }
+        let length = segments.reduce(0) { $0 + $1.length }
         let row = Row(segments)
         self.init(length: length) { row.next() }
     }
@@ -77,6 +81,12 @@ public final class HTTPSegments: HTTPBodyStream {
                     let read = file.read(
                         into: UnsafeMutableRawBufferPointer(rebasing: rest[..<count]), at: offset + state.position)
                     guard read == count else { throw CutShort() }
+                    state.position += count
+                    filled += count
+                    left = length - state.position
+                case .made(let length, let fill):
+                    let count = min(rest.count, length - state.position)
+                    if count > 0 { try fill(UnsafeMutableRawBufferPointer(rebasing: rest[..<count]), state.position) }
                     state.position += count
                     filled += count
                     left = length - state.position

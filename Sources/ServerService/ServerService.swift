@@ -1,1 +1,108 @@
-// ServerService
+public import Archive
+internal import HTTPServer
+public import ServiceKit
+import Synchronization
+
+/// Answers DICOMweb: searches, metadata, instances, frames and bulk data (PS3.18).
+public final class ServerService: Sendable {
+    public typealias Configuration = ServerConfiguration
+
+    /// At this moment.
+    public struct Status: Sendable {
+        public var port: UInt16
+        public var connections: Int
+    }
+
+    private let configuration: Configuration
+    private let server: HTTPServer
+    private let accessLog: AccessLog
+    private let logger: Logger
+
+    /// - Parameter logs: gets the rows of the access log.
+    public init(
+        configuration: Configuration, index: any SeriesIndex, metadata: any MetadataStore, logs: any LogStore,
+        logger: Logger = .silent, metrics: MetricsRegistry = MetricsRegistry()
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        let handler = WebHandler(configuration: configuration, index: index, metadata: metadata, metrics: metrics)
+        let accessLog = AccessLog(
+            store: logs, capacity: configuration.accessLogCapacity, node: configuration.nodeID, logger: logger,
+            metrics: metrics)
+        let figures = RequestFigures(metrics)
+        self.accessLog = accessLog
+        let server = HTTPServer(
+            configuration: configuration.http, handler: { handler.respond(to: $0) },
+            upload: { request in
+                // A search may carry an empty-headed body; what is not GET is refused before its body is read.
+                request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS"
+                    ? .discard : .reject(handler.reject(request))
+            },
+            observer: { exchange in
+                let note = exchange.note as? AccessNote
+                figures.observe(exchange, note?.operation ?? "refused")
+                if let note { accessLog.append(exchange, note) }
+            }, log: { _ in figures.addLibraryMessage() })
+        self.server = server
+        metrics.gauge("wado_http_connections", help: "Open connections") { Double(server.connectionCount) }
+        metrics.counter("wado_http_connections_total", help: "Accepted connections") { Double(server.acceptedCount) }
+        metrics.counter("wado_http_connections_reaped_total", help: "Connections closed for silence or slowness") {
+            Double(server.reapedCount)
+        }
+    }
+
+    /// Listens.
+    ///
+    /// Throws `HTTPServerError` (the port) or `ThreadError`.
+    public func start() throws {
+        try accessLog.start()
+        do { try server.start() } catch {
+            accessLog.stop()
+            throw error
+        }
+        logger.info("web server listens", ["host": .string(configuration.http.host), "port": .int(Int(server.port))])
+    }
+
+    /// Accepts nothing more, lets running requests end, writes the access log, and returns.
+    public func stop() {
+        server.stop()
+        accessLog.stop()
+    }
+
+    public var status: Status { Status(port: server.port, connections: server.connectionCount) }
+}
+
+/// Counts of requests, by what was asked for and how it went.
+private final class RequestFigures: Sendable {
+    private let metrics: MetricsRegistry
+    private let seconds: Histogram
+    private let bytes: Counter
+    private let messages: Counter
+    private let counters = Mutex<[String: Counter]>([:])
+
+    init(_ metrics: MetricsRegistry) {
+        self.metrics = metrics
+        seconds = metrics.histogram(
+            "wado_http_request_seconds", help: "From the headers to the last byte of the answer")
+        bytes = metrics.counter("wado_http_sent_bytes_total", help: "Bytes of answers' bodies")
+        messages = metrics.counter("wado_http_library_messages_total", help: "Complaints of the HTTP library")
+    }
+
+    func observe(_ exchange: HTTPExchange, _ operation: StaticString) {
+        seconds.observe(Double(exchange.nanoseconds) * 1e-9)
+        bytes.add(max(0, exchange.sentBytes))
+        let status = exchange.isComplete ? "\(exchange.status)" : "broken"
+        let key = "\(operation) \(status)"
+        let counter = counters.withLock { counters in
+            if let counter = counters[key] { return counter }
+            let counter = metrics.counter(
+                "wado_http_requests_total", help: "Requests by operation and status; 'broken': the peer went away",
+                labels: ["operation": operation.description, "status": status])
+            counters[key] = counter
+            return counter
+        }
+        counter.add()
+    }
+
+    func addLibraryMessage() { messages.add() }
+}

@@ -1,0 +1,99 @@
+internal import Archive
+internal import DICOMCore
+internal import DICOMDictionary
+internal import HTTPServer
+
+/// What is known of an instance's file once its header was read: enough to serve it by ranges.
+final class InstanceLayout: Sendable {
+    let transferSyntax: TransferSyntax
+    /// Preamble and file meta as a retrieve sends them: without the provenance.
+    let exportedHeader: [UInt8]
+    /// Where the data set begins in the file.
+    let dataSetOffset: Int
+    /// Where the element of Pixel Data begins, in bytes of the file; nil when there is none, or the file is deflated.
+    let pixelElement: Range<Int>?
+    let pixelVR: VR
+    let pixels: PixelLayout
+
+    /// Bytes it takes in a cache, about.
+    var cost: Int {
+        var cost = 512 + exportedHeader.count
+        if case .encapsulated(let pixels) = pixels { cost += pixels.fragments.count * 16 + pixels.starts.count * 8 }
+        return cost
+    }
+
+    init(_ file: HTTPFile) throws(DICOMError) {
+        let read = try file.withDescriptor { descriptor throws(DICOMError) in
+            try HeaderReader().read(descriptor: descriptor)
+        }
+        let header = read.dataSet
+        transferSyntax = read.transferSyntax
+        exportedHeader = read.exportedHeader
+        dataSetOffset = read.dataSetOffset
+        let isSwapped = read.transferSyntax.uid == "1.2.840.113619.5.2"
+        guard let element = header.stopElement, Self.isPixelData(element.tag) else {
+            pixelElement = nil
+            pixelVR = .ow
+            pixels = .none
+            return
+        }
+        pixelVR = element.vr
+        if element.isUndefinedLength {
+            pixelElement = transferSyntax.isDeflated ? nil : element.offset..<element.valueOffset
+            if transferSyntax.isDeflated {
+                pixels = .none
+            } else if let found = FragmentScanner.scan(file, from: element.valueOffset, header: header) {
+                pixels = .encapsulated(found)
+            } else {
+                pixels = .encapsulated(EncapsulatedPixels(fragments: [], starts: []))
+            }
+        } else {
+            pixelElement = transferSyntax.isDeflated ? nil : element.offset..<element.valueOffset
+            pixels = .native(NativePixels(element, header: header, isOtherWayRound: isSwapped))
+        }
+    }
+
+    static func isPixelData(_ tag: Tag) -> Bool {
+        tag == .pixelData || tag == .floatPixelData || tag == .doubleFloatPixelData
+    }
+}
+
+/// An instance's open file and its layout.
+struct StoredInstance: Sendable {
+    var file: HTTPFile
+    var layout: InstanceLayout
+
+    /// The whole file, mapped: this very one, also when it has been replaced meanwhile.
+    func readWhole(maximumInflatedBytes: Int = 1 << 30) throws(DICOMError) -> DICOMFile {
+        var options = ReadOptions.whole
+        options.maximumInflatedBytes = maximumInflatedBytes
+        return try file.withDescriptor { descriptor throws(DICOMError) in
+            try DICOMFile.read(path: "/proc/self/fd/\(descriptor)", options: options)
+        }
+    }
+}
+
+/// Opens instances. Nothing is looked up: the path follows from tenant and UIDs. Layouts are remembered.
+final class InstanceOpener: Sendable {
+    private let paths: ArchivePaths
+    private let cache: LayoutCache
+
+    init(paths: ArchivePaths, cacheBytes: Int) {
+        self.paths = paths
+        cache = LayoutCache(capacity: cacheBytes)
+    }
+
+    func open(_ identity: InstanceIdentity) throws(RequestFailure) -> StoredInstance {
+        guard let file = HTTPFile(path: paths.absolute(ArchivePaths.instance(identity))) else {
+            throw .notFound("there is no such instance")
+        }
+        if let layout = cache.layout(of: file.identity) { return StoredInstance(file: file, layout: layout) }
+        do {
+            let layout = try InstanceLayout(file)
+            cache.insert(layout, for: file.identity)
+            return StoredInstance(file: file, layout: layout)
+        } catch {
+            throw RequestFailure(500, "the stored file cannot be read: \(error)")
+        }
+    }
+}

@@ -1,0 +1,68 @@
+internal import Archive
+internal import DICOMWeb
+internal import HTTPServer
+
+/// A request whose tenant is known.
+struct WebRequest {
+    var http: HTTPRequest
+    var tenant: TenantID
+    /// What URLs in answers start with: `http://host/dicom-web`.
+    var root: String
+
+    /// The Accept header and the `accept` query parameter.
+    func accept() throws(RequestFailure) -> AcceptHeader {
+        var lines: [String] = []
+        if let line = http.headers.joined("accept") { lines.append(line) }
+        var query: [String] = []
+        if let text = http.query, text.utf8.count > 6 {
+            do {
+                for item in try QIDOQuery.items(String(text)) where item.name == "accept" { query.append(item.value) }
+            } catch { throw .badRequest(error.description) }
+        }
+        return AcceptHeader(lines: lines, query: query)
+    }
+
+    /// Chooses a representation, or says what there is (406).
+    func negotiate(_ offers: [Representation]) throws(RequestFailure) -> Representation {
+        do { return offers[try accept().negotiate(offers)] } catch let error as NotAcceptable {
+            throw .notAcceptable(error.description)
+        } catch let error as RequestFailure { throw error } catch { throw .badRequest("Accept cannot be read") }
+    }
+
+    /// Whether gzip is among the encodings that are accepted (RFC 9110 12.5.3).
+    var acceptsGzip: Bool {
+        guard let header = http.headers.joined("accept-encoding") else { return false }
+        var any: Bool?
+        for item in header.split(separator: ",") {
+            let parts = item.split(separator: ";")
+            guard let first = parts.first else { continue }
+            let name = first.filter { $0 != " " && $0 != "\t" }.lowercased()
+            let isRefused = parts.dropFirst().contains { parameter in
+                let text = parameter.filter { $0 != " " && $0 != "\t" }.lowercased()
+                return text.hasPrefix("q=0") && text.dropFirst(3).allSatisfy { $0 == "0" || $0 == "." }
+            }
+            if name == "gzip" || name == "x-gzip" { return !isRefused }
+            if name == "*" { any = !isRefused }
+        }
+        return any ?? false
+    }
+
+    /// Whether `If-None-Match` names this entity tag, which has its quotation marks (RFC 9110 13.1.2).
+    func isUnchanged(_ tag: String) -> Bool {
+        guard let header = http.headers.joined("if-none-match") else { return false }
+        for item in header.split(separator: ",") {
+            var item = item.drop { $0 == " " || $0 == "\t" }
+            while item.last == " " || item.last == "\t" { item.removeLast() }
+            if item == "*" || item == tag || (item.hasPrefix("W/") && item.dropFirst(2) == tag) { return true }
+        }
+        return false
+    }
+}
+
+extension HTTPResponse {
+    static func unchanged(_ tag: String) -> HTTPResponse {
+        var response = HTTPResponse(304)
+        response.add("ETag", tag)
+        return response
+    }
+}

@@ -1,0 +1,87 @@
+internal import Archive
+internal import DICOMCore
+internal import DICOMDictionary
+internal import DICOMWeb
+internal import HTTPServer
+
+/// Answers the BulkDataURIs of metadata (PS3.18 10.4.1.1.5).
+struct BulkDataResponder: Sendable {
+    let opener: InstanceOpener
+
+    func respond(_ request: WebRequest, _ identity: InstanceIdentity, path: String) throws(RequestFailure)
+        -> HTTPResponse
+    {
+        guard let path = BulkDataPath(path) else {
+            throw .badRequest(
+                "not the path of an attribute: tags of eight hexadecimal digits, with numbers of items between them, such"
+                    + " as 7FE00010 or 00540016/0/00180031")
+        }
+        let instance = try opener.open(identity)
+        if path.steps.isEmpty, InstanceLayout.isPixelData(path.tag) {
+            return try PixelResponse(request, instance, version: "b") { pixels throws(RequestFailure) in
+                try pixels.all()
+            }.response
+        }
+        let file: DICOMFile
+        do { file = try instance.readWhole() } catch {
+            throw RequestFailure(500, "the stored file cannot be read: \(error)")
+        }
+        guard let (dataSet, element) = path.resolve(in: file.dataSet) else {
+            throw .notFound("the instance has no attribute \(path)")
+        }
+        guard !element.isSequence, !element.isEncapsulated else {
+            throw .badRequest("attribute \(path) is no single value; name one inside of it")
+        }
+        let choice = try request.negotiate([
+            Representation(.octetStream, multipart: true), Representation(.octetStream),
+        ])
+        let tag = "\"b\(EntityTag.text(instance.file.identity))-\(choice.isMultipart ? "m" : "s")\""
+        if request.isUnchanged(tag) { return .unchanged(tag) }
+        let value = Self.segment(of: element, in: dataSet, instance)
+        var response: HTTPResponse
+        if choice.isMultipart {
+            let boundary = MultipartBoundary()
+            let header = boundary.partHeader(isFirst: true, contentType: .octetStream, length: value.length)
+            response = HTTPResponse(
+                200, body: .stream(HTTPSegments([.bytes(header), value, .bytes(boundary.closing)])))
+            response.add("Content-Type", boundary.contentType(of: .octetStream))
+        } else {
+            if case .file(let file, let offset, let length) = value {
+                response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
+            } else {
+                response = HTTPResponse(200, body: .stream(HTTPSegments([value])))
+            }
+            response.add("Content-Type", literal: "application/octet-stream")
+        }
+        response.add("ETag", tag)
+        return response
+    }
+
+    /// A value is sent as it lies in the file, but for numbers with the most significant byte first.
+    private static func segment(
+        of element: Element, in dataSet: DataSet, _ instance: StoredInstance
+    ) -> HTTPSegments.Segment {
+        let size = element.isBigEndian ? wordSize(element.vr) : 1
+        if size == 1, !instance.layout.transferSyntax.isDeflated,
+            element.valueRange.upperBound <= instance.file.size
+        {
+            return .file(instance.file, offset: element.valueOffset, length: element.length)
+        }
+        var bytes = dataSet.withValue(of: element) { value in value.withUnsafeBytes { [UInt8]($0) } }
+        var word = 0
+        while size > 1, word + size <= bytes.count {
+            for index in 0..<size / 2 { bytes.swapAt(word + index, word + size - 1 - index) }
+            word += size
+        }
+        return .bytes(bytes)
+    }
+
+    private static func wordSize(_ vr: VR) -> Int {
+        switch vr {
+        case .ow, .us, .ss, .at: 2
+        case .ol, .of, .ul, .sl, .fl: 4
+        case .od, .ov, .fd, .sv, .uv: 8
+        default: 1
+        }
+    }
+}

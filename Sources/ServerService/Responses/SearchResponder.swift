@@ -1,0 +1,204 @@
+internal import Archive
+internal import ArchiveSchema
+internal import DICOMDictionary
+internal import DICOMWeb
+internal import HTTPServer
+
+/// Answers searches (PS3.18 10.6): studies and series from the index, instances from stored metadata.
+struct SearchResponder: Sendable {
+    let index: any SeriesIndex
+    let metadata: any MetadataStore
+    /// Results of one answer at most.
+    let maximumResults: Int
+
+    private static let unavailable = RequestFailure(503, "the archive's index cannot be asked now; try again later")
+    private static let cutWarning =
+        "The number of results exceeded the maximum supported by the server. Additional results can be requested."
+
+    func respond(
+        _ request: WebRequest, _ level: QIDOLevel, study: UID?, series: UID?
+    ) throws(RequestFailure) -> HTTPResponse {
+        let type = try MetadataResponder.negotiate(request)
+        var query: QIDOQuery
+        do {
+            query = try QIDOQuery(
+                level: level, studyUID: study?.value, seriesUID: series?.value, query: String(request.http.query ?? ""))
+        } catch {
+            throw error.code == .tooLarge ? RequestFailure(413, error.description) : .badRequest(error.description)
+        }
+        var warnings = query.warnings
+        let wanted = query.limit ?? .max
+        query.limit = min(wanted, maximumResults)
+        let ignored = level == .instances ? [] : removeUnsupported(&query)
+        if !ignored.isEmpty {
+            warnings.append(
+                "The following attributes are not supported for matching on this level and were ignored: "
+                    + ignored.joined(separator: ", "))
+        }
+        var body: [UInt8] = [UInt8(ascii: "[")]
+        let isPartial: Bool
+        do {
+            isPartial =
+                level == .instances
+                ? try instances(query, request, study, series, &body) : try entities(query, request, &body)
+        } catch let failure as RequestFailure { throw failure } catch { throw Self.unavailable }
+        body.append(UInt8(ascii: "]"))
+        if isPartial, wanted > maximumResults { warnings.append(Self.cutWarning) }
+        var response = HTTPResponse(200, body: .bytes(body))
+        response.add("Content-Type", type.essence)
+        for warning in warnings.prefix(16) {
+            response.add("Warning", "299 wado \"\(warning.replacing("\\", with: " ").replacing("\"", with: "'"))\"")
+        }
+        return response
+    }
+
+    /// Takes out what the index has no column for; returns the names.
+    private func removeUnsupported(_ query: inout QIDOQuery) -> [String] {
+        let level: QueryLevel = query.level == .studies ? .study : .series
+        var ignored: [String] = []
+        query.matches.removeAll { match in
+            if match.matching == .universal { return false }
+            if let key = ArchiveSchema.searchKey(match.path.tags), key.level <= level { return false }
+            ignored.append(DataDictionary.entry(for: match.path.tag)?.keyword ?? match.path.description)
+            return true
+        }
+        return ignored
+    }
+
+    // MARK: Studies and series
+
+    private func entities(_ query: QIDOQuery, _ request: WebRequest, _ body: inout [UInt8]) throws -> Bool {
+        let answer = try index.search(query, tenantID: request.tenant.value, retrieveRoot: request.root)
+        let extra = Set(query.includeFields.map { $0.tags[0] }).sorted()
+        for (number, object) in answer.objects.enumerated() {
+            if number > 0 { body.append(UInt8(ascii: ",")) }
+            if extra.isEmpty {
+                body += object
+            } else {
+                try append(object, with: extra, request, query.level, &body)
+            }
+        }
+        return answer.isPartial
+    }
+
+    /// An object of the index, with attributes that it lacks taken from the metadata of the representative.
+    private func append(
+        _ object: [UInt8], with tags: [Tag], _ request: WebRequest, _ level: QIDOLevel, _ body: inout [UInt8]
+    ) throws {
+        var own: [(Tag, Range<Int>)] = []
+        try JSONInstanceReader.forEachAttribute(in: object.span.bytes) { own.append(($0, $1)) }
+        let missing = tags.filter { tag in !own.contains { $0.0 == tag } }
+        guard !missing.isEmpty, let json = try representative(of: object, request, level) else {
+            body += object
+            return
+        }
+        let reader = JSONInstanceReader(tags: missing)
+        var found: [Range<Int>] = []
+        try reader.find(in: json.span.bytes, &found)
+        var all = own.map { ($0.0, object[$0.1]) }
+        for (tag, range) in zip(reader.tags, found) where !range.isEmpty { all.append((tag, json[range])) }
+        all.sort { $0.0.rawValue < $1.0.rawValue }
+        var writer = DICOMJSONObjectWriter()
+        for (tag, value) in all { writer.copy(tag, value) }
+        writer.finish(into: &body)
+    }
+
+    /// The stored metadata of the instance of lowest UID of the series of lowest UID.
+    private func representative(of object: [UInt8], _ request: WebRequest, _ level: QIDOLevel) throws -> [UInt8]? {
+        guard let study = try JSONInstanceReader.string(.studyInstanceUID, in: object.span.bytes) else { return nil }
+        let key: SeriesIdentity
+        if level == .series, let series = try JSONInstanceReader.string(.seriesInstanceUID, in: object.span.bytes) {
+            key = SeriesIdentity(tenantID: request.tenant.value, studyUID: study, seriesUID: series)
+        } else {
+            guard let first = try index.series(ofStudy: study, tenantID: request.tenant.value).first else { return nil }
+            key = first.series
+        }
+        var lowest: String?
+        try metadata.snapshot(of: key)?.forEachInstance { uid, _ in
+            if lowest.map({ uid < $0 }) ?? true { lowest = uid }
+            return true
+        }
+        return try lowest.flatMap { try metadata.instance($0, of: key) }
+    }
+
+    // MARK: Instances
+
+    private func instances(
+        _ query: QIDOQuery, _ request: WebRequest, _ study: UID?, _ series: UID?, _ body: inout [UInt8]
+    ) throws -> Bool {
+        // The index knows keys of patient, study and series; all others are compared with each instance.
+        var indexed = 0
+        let own = query.matches.filter { match in
+            guard let key = ArchiveSchema.searchKey(match.path.tags), key.level < .instance else { return true }
+            indexed += match.matching == .universal ? 0 : 1
+            return false
+        }
+        let matcher = QIDOMatcher(own, fuzzy: query.fuzzyMatching)
+        let answer = QIDOInstanceAnswer(query)
+        var page = Page(offset: query.offset, limit: query.limit ?? maximumResults)
+        if let study, let series, indexed == query.pathUIDs {
+            let key = SeriesIdentity(
+                tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
+            _ = try append(key, matcher, answer, request, query, &page, &body)
+            return page.hasMore
+        }
+        var after: SeriesIdentity?
+        while true {
+            let entries = try index.seriesMatching(query, tenantID: request.tenant.value, after: after, limit: 256)
+            for entry in entries {
+                guard try append(entry.series, matcher, answer, request, query, &page, &body) else { return true }
+            }
+            guard entries.count == 256, let last = entries.last else { return page.hasMore }
+            after = last.series
+        }
+    }
+
+    private struct Page {
+        var offset: Int
+        var limit: Int
+        var count = 0
+        var hasMore = false
+    }
+
+    /// - Returns: false when the page is full and more would have followed.
+    private func append(
+        _ key: SeriesIdentity, _ matcher: QIDOMatcher, _ answer: QIDOInstanceAnswer, _ request: WebRequest,
+        _ query: QIDOQuery, _ page: inout Page, _ body: inout [UInt8]
+    ) throws -> Bool {
+        guard let snapshot = try metadata.snapshot(of: key) else { return true }
+        if matcher.isTrivial, page.offset >= snapshot.instanceCount {
+            page.offset -= snapshot.instanceCount
+            return true
+        }
+        let root = "\(request.root)/studies/\(key.studyUID)/series/\(key.seriesUID)/instances/"
+        var more: [(Tag, [UInt8])] = []
+        if query.pathUIDs < 2 {
+            more.append(
+                (.numberOfSeriesRelatedInstances, Array("{\"vr\":\"IS\",\"Value\":[\(snapshot.instanceCount)]}".utf8)))
+        }
+        // The visitor's closure may not touch inout parameters of ours: these are given back below.
+        var current = page
+        var output: [UInt8] = []
+        swap(&output, &body)
+        defer {
+            swap(&output, &body)
+            page = current
+        }
+        try snapshot.forEachInstance { uid, json in
+            guard try matcher.matches(json) else { return true }
+            if current.offset > 0 {
+                current.offset -= 1
+                return true
+            }
+            guard current.count < current.limit else {
+                current.hasMore = true
+                return false
+            }
+            if current.count > 0 { output.append(UInt8(ascii: ",")) }
+            try answer.append(json, retrieveURL: root + uid, more: more, to: &output)
+            current.count += 1
+            return true
+        }
+        return !current.hasMore
+    }
+}
