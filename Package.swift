@@ -136,7 +136,10 @@ let package = Package(
             ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "ConsumerService",
-            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
+            [
+                "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "ServiceKit", "PostgresAdapter",
+                "PostgresTestSupport",
+            ]),
         tests(
             "WebWorkerService",
             ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),

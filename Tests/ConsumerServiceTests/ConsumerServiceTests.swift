@@ -1,1 +1,249 @@
+import Archive
+import ArchiveSchema
+import ConsumerService
+import DICOMCore
+import DICOMDictionary
+import Foundation
+import PostgresAdapter
+import PostgresTestSupport
+import Synchronization
 import Testing
+
+@Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+struct ConsumerServiceTests {
+    private typealias Instance = ArchiveFixture.Instance
+
+    /// Some studies with some series each.
+    private func instances(_ count: Int) -> [Instance] {
+        (0..<count).map { number in
+            let study = "1.2.\(number % 3)"
+            return Instance(
+                study: study, series: "\(study).\(number % 2)", sop: "1.9.\(number)", description: "d\(number)")
+        }
+    }
+
+    @Test func anInstanceBecomesARowMetadataAndLogs() throws {
+        let fixture = try ArchiveFixture()
+        let instance = Instance(sop: "1.9.1")
+        try fixture.file(instance)
+        try fixture.publish([fixture.event(instance)])
+        let service = fixture.service()
+        try service.start()
+        try fixture.waitUntilDone()
+        #expect(service.status.instances == 1 && service.status.isRunning)
+        service.stop()
+        #expect(!service.status.isRunning)
+
+        let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2.1", seriesUID: "1.2.1.1")
+        #expect(
+            try fixture.index.series(ofStudy: "1.2.1", tenantID: "t1")
+                == [SeriesEntry(series: series, modality: "CT", instanceCount: 1)])
+        let json = try #require(try fixture.metadata.instance("1.9.1", of: series))
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(json)) as? [String: NSDictionary])
+        #expect(object["00100010"] == ["vr": "PN", "Value": [["Alphabetic": "Doe^Jane"]]])
+        #expect(
+            object["7FE00010"]?["BulkDataURI"] as? String
+                == "/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.9.1/bulkdata/7FE00010")
+        let state = try fixture.state()
+        #expect(state.contains("\"trace_id\": \"trace-1.9.1-1700000000\""))
+        #expect(state.split(separator: "\n").count == 4)
+        #expect(try fixture.letters.count() == 0)
+    }
+
+    @Test func theRowIsTheRepresentativesWhateverTheOrder() throws {
+        for order in [[1, 2, 10], [10, 2, 1], [2, 10, 1]] {
+            for isOneBatch in [true, false] {
+                let fixture = try ArchiveFixture()
+                let service = fixture.service(threads: 1)
+                try service.start()
+                defer { service.stop() }
+                let all = order.map { Instance(sop: "1.9.\($0)", description: "number \($0)") }
+                for instance in all { try fixture.file(instance) }
+                for (index, instance) in all.enumerated() {
+                    if isOneBatch {
+                        if index == 0 { try fixture.publish(all.map { fixture.event($0) }) }
+                    } else {
+                        try fixture.publish([fixture.event(instance)])
+                        try fixture.waitUntilDone()
+                    }
+                }
+                try fixture.waitUntilDone()
+                let state = try fixture.state()
+                #expect(state.contains("\"representative_sop_uid\": \"1.9.1\""))
+                #expect(state.contains("\"series_description\": \"number 1\""))
+                #expect(state.contains("\"series_related_instances\": 3"))
+
+                // The representative is sent again, with another description.
+                var again = Instance(sop: "1.9.1", description: "replaced")
+                try fixture.file(again)
+                try fixture.publish([fixture.event(again, receivedAt: 1_700_000_009)])
+                again.sop = "1.9.2"
+                try fixture.file(again)
+                try fixture.publish([fixture.event(again, receivedAt: 1_700_000_009)])
+                try fixture.waitUntilDone()
+                let replaced = try fixture.state()
+                #expect(replaced.contains("\"series_description\": \"replaced\""))
+                #expect(replaced.contains("\"series_related_instances\": 3"))
+                #expect(!replaced.contains("number 1\""))
+            }
+        }
+    }
+
+    @Test func whatCanNeverSucceedIsPutAside() throws {
+        let fixture = try ArchiveFixture()
+        let good = instances(20)
+        for instance in good { try fixture.file(instance) }
+        let missing = Instance(sop: "1.9.100")
+        let garbage = Instance(sop: "1.9.101")
+        try fixture.put([UInt8](repeating: 7, count: 500), at: #require(garbage.identity))
+        let keyless = Instance(sop: "1.9.102")
+        try fixture.file(keyless) { $0.remove(.seriesInstanceUID) }
+        let other = Instance(sop: "1.9.103")
+        try fixture.file(other) { $0.set(.sopInstanceUID, "1.9.104") }
+        let escape = Instance(study: "../../etc", sop: "1.9.105")
+        let bad =
+            [missing, garbage, keyless, other, escape].map { fixture.event($0) } + [Message(key: "x", value: [1, 2])]
+        try fixture.publish(good[..<10].map { fixture.event($0) } + bad + good[10...].map { fixture.event($0) })
+        let service = fixture.service()
+        try service.start()
+        try fixture.waitUntilDone()
+        defer { service.stop() }
+        let reasons = try fixture.letters.list(limit: 100).map(\.reason).sorted()
+        #expect(
+            reasons == [
+                "event_unreadable", "file_missing", "file_unreadable", "identity_invalid", "identity_mismatch",
+                "key_missing",
+            ])
+        #expect(try fixture.index.counts(tenantID: "t1").instances == 20)
+        #expect(service.status.deadLetters == 6)
+
+        // Mended, and replayed.
+        try fixture.file(missing)
+        #expect(try fixture.letters.replay(reason: "file_missing", limit: 10) == 1)
+        try fixture.wait { try fixture.index.counts(tenantID: "t1").instances == 21 }
+        #expect(try fixture.letters.count() == 5)
+    }
+
+    @Test func oddValuesAreCountedAndTheRowIsThere() throws {
+        let fixture = try ArchiveFixture()
+        let instance = Instance(sop: "1.9.1")
+        try fixture.file(instance) {
+            $0.set(.patientSize, vr: .ds, bytes: Array("tall".utf8))
+            $0.set(.studyDate, vr: .da, bytes: Array("yesterda".utf8))
+        }
+        try fixture.publish([fixture.event(instance)])
+        let service = fixture.service()
+        try service.start()
+        try fixture.waitUntilDone()
+        defer { service.stop() }
+        #expect(service.status.columnProblems >= 2)
+        #expect(try fixture.state().contains("\"study_date\": null"))
+        #expect(try fixture.letters.count() == 0)
+    }
+
+    /// A process dies at each point, at its first and a later time; the next one finishes, and everything is as if
+    /// nothing had happened.
+    @Test(arguments: CrashPoint.allCases, [1, 3])
+    func replayAfterACrashGivesTheSame(point: CrashPoint, occurrence: Int) throws {
+        let all = instances(40)
+        let undisturbed = try ArchiveFixture()
+        let fixture = try ArchiveFixture()
+        for some in [undisturbed, fixture] {
+            for instance in all { try some.file(instance) }
+            // Single messages, so that there are several batches; and some twice.
+            for instance in all + all[..<5] { try some.publish([some.event(instance)]) }
+        }
+        let service = undisturbed.service()
+        try service.start()
+        try undisturbed.waitUntilDone()
+        service.stop()
+
+        let process = CrashingProcess(fixture, at: point, occurrence: occurrence)
+        let dying = fixture.service(bus: process, store: process, metadata: process) { $0.batchInstances = 7 }
+        try dying.start()
+        try fixture.wait { process.isDead }
+        dying.stop()
+        let next = fixture.service { $0.batchInstances = 7 }
+        try next.start()
+        try fixture.waitUntilDone()
+        next.stop()
+        #expect(try fixture.state() == undisturbed.state())
+        #expect(try fixture.index.counts(tenantID: "t1") == IndexCounts(studies: 3, series: 6, instances: 40))
+
+        // Everything once more changes nothing.
+        let before = try fixture.state()
+        try fixture.publish(all.map { fixture.event($0) })
+        let again = fixture.service()
+        try again.start()
+        try fixture.waitUntilDone()
+        again.stop()
+        #expect(try fixture.state() == before)
+    }
+
+    @Test func cutSessionsLoseNothing() throws {
+        let fixture = try ArchiveFixture()
+        let all = instances(300)
+        for instance in all { try fixture.file(instance) }
+        let service = fixture.service { $0.batchInstances = 10 }
+        try service.start()
+        defer { service.stop() }
+        let killer = try PostgresConnection(fixture.pool.connectionString)
+        for start in stride(from: 0, to: 300, by: 30) {
+            let events = all[start..<(start + 30)].map { fixture.event($0) }
+            // The producer's session may be cut as well: at least once.
+            try fixture.wait { (try? fixture.publish(events)) != nil }
+            try killer.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                """, operation: "kill")
+        }
+        try fixture.wait { (try? fixture.bus.lag(group: "dicom-consumer-group", topic: .storage)) == 0 }
+        #expect(try fixture.index.counts(tenantID: "t1") == IndexCounts(studies: 3, series: 6, instances: 300))
+        #expect(try fixture.letters.count() == 0)
+        #expect(try fixture.state().split(separator: "\n").filter { $0.hasPrefix("metadata") }.count == 300)
+    }
+
+    @Test func oneRefusedRowDoesNotTakeItsBatchAlong() throws {
+        final class Refusing: IngestStore {
+            let inner: PostgresIngestStore
+            let attempts = Mutex(0)
+            init(_ inner: PostgresIngestStore) { self.inner = inner }
+            func write(_ batch: IngestBatch) throws {
+                attempts.withLock { $0 += 1 }
+                if batch.logs.objects.contains(where: { $0.sopUID == "1.9.7" }) {
+                    throw PostgresError(code: .init(rawValue: "22021"), operation: "test", message: "")
+                }
+                try inner.write(batch)
+            }
+        }
+        let fixture = try ArchiveFixture()
+        let all = instances(30)
+        for instance in all { try fixture.file(instance) }
+        try fixture.publish(all.map { fixture.event($0) })
+        let service = fixture.service(store: Refusing(fixture.store))
+        try service.start()
+        try fixture.waitUntilDone()
+        service.stop()
+        #expect(try fixture.letters.list(limit: 10).map(\.reason) == ["row_refused"])
+        let state = try fixture.state().split(separator: "\n")
+        #expect(state.filter { $0.hasPrefix("object") }.count == 29)
+    }
+
+    @Test func aStoreThatIsNotThereIsWaitedFor() throws {
+        let fixture = try ArchiveFixture()
+        let instance = Instance(sop: "1.9.1")
+        try fixture.file(instance)
+        try FileManager.default.moveItem(atPath: fixture.root + "/store", toPath: fixture.root + "/away")
+        try fixture.publish([fixture.event(instance)])
+        let service = fixture.service()
+        try service.start()
+        defer { service.stop() }
+        try fixture.wait { service.status.healthyWorkers < 2 }
+        Thread.sleep(forTimeInterval: 0.3)
+        #expect(try fixture.letters.count() == 0)
+        try FileManager.default.moveItem(atPath: fixture.root + "/away", toPath: fixture.root + "/store")
+        try fixture.waitUntilDone()
+        #expect(try fixture.index.counts(tenantID: "t1").instances == 1)
+    }
+}

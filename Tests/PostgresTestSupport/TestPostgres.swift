@@ -39,21 +39,32 @@ public enum TestPostgres {
 
     /// Makes an empty database.
     /// - Returns: its connection string.
-    public static func makeDatabase() throws -> String {
+    public static func makeDatabase() throws -> String { try makeDatabase(template: nil) }
+
+    /// Makes a database with the whole schema.
+    public static func makeArchiveDatabase() throws -> String {
+        let name = try template.withLock { name in
+            if let name { return name }
+            let string = try makeDatabase()
+            try SchemaMigrator().migrate(PostgresConnection(string))
+            let made = string.components(separatedBy: "dbname=").last ?? ""
+            name = made
+            return made
+        }
+        return try makeDatabase(template: name)
+    }
+
+    private static let template = Mutex<String?>(nil)
+
+    private static func makeDatabase(template: String?) throws -> String {
         let base = try connectionString()
         let number = nextDatabase.withLock { number in
             number += 1
             return number
         }
-        let connection = try PostgresConnection(base)
-        try connection.run("CREATE DATABASE test_\(number)", operation: "create a test database")
-        return base.replacingOccurrences(of: "dbname=wado", with: "dbname=test_\(number)")
-    }
-
-    /// Makes a database with the whole schema.
-    public static func makeArchiveDatabase() throws -> String {
-        let string = try makeDatabase()
-        try SchemaMigrator().migrate(PostgresConnection(string))
-        return string
+        let name = "test_\(number)"
+        let sql = "CREATE DATABASE \(name)" + (template.map { " TEMPLATE \($0)" } ?? "")
+        try PostgresConnection(base).run(sql, operation: "create a test database")
+        return base.replacingOccurrences(of: "dbname=wado", with: "dbname=\(name)")
     }
 }

@@ -76,6 +76,8 @@ public enum CompactionOutcome: Sendable, Equatable {
     case done(instanceCount: Int)
     /// Failed; comes again later, with one retry more.
     case failed
+    /// Not looked at; stays as it is.
+    case untouched
 }
 
 /// A message that can never succeed, with why.

@@ -89,6 +89,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
                 .timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds),
             ]
             switch outcome {
+            case .untouched: break
             case .done(let count):
                 // Flag and count come in one transaction from the consumer: a flag that still stands means that no
                 // later count was written.

@@ -1,0 +1,82 @@
+import Archive
+import ArchiveSchema
+
+/// What one transaction of the consumer is made of.
+struct ConsumerBatch {
+    struct Item {
+        var message: ReceivedMessage
+        var content: Content
+    }
+    enum Content {
+        case instance(ExtractedInstance)
+        case deadLetter(reason: String, detail: String)
+    }
+
+    private(set) var items: [Item] = []
+    /// Bytes of metadata.
+    private(set) var bytes = 0
+
+    var isEmpty: Bool { items.isEmpty }
+
+    mutating func add(_ item: Item) {
+        if case .instance(let instance) = item.content { bytes += instance.metadata.json.count }
+        items.append(item)
+    }
+
+    /// The batch cut in two; nil when it has one message only.
+    func halves() -> (ConsumerBatch, ConsumerBatch)? {
+        guard items.count > 1 else { return nil }
+        var (first, second) = (ConsumerBatch(), ConsumerBatch())
+        for (index, item) in items.enumerated() {
+            if index < items.count / 2 { first.add(item) } else { second.add(item) }
+        }
+        return (first, second)
+    }
+
+    /// Metadata by series, in the order of the messages.
+    func metadataUpdates() -> [SeriesMetadataUpdate] {
+        var updates: [SeriesMetadataUpdate] = []
+        var places: [SeriesIdentity: Int] = [:]
+        for case .instance(let instance) in items.lazy.map(\.content) {
+            if let place = places[instance.series] {
+                updates[place].instances.append(instance.metadata)
+            } else {
+                places[instance.series] = updates.count
+                updates.append(SeriesMetadataUpdate(series: instance.series, instances: [instance.metadata]))
+            }
+        }
+        return updates
+    }
+
+    /// - Parameter counts: the instances that each series has now.
+    func ingest(counts: [SeriesIdentity: Int]) -> IngestBatch {
+        var batch = IngestBatch()
+        var places: [SeriesIdentity: Int] = [:]
+        for item in items {
+            switch item.content {
+            case .deadLetter(let reason, let detail):
+                batch.deadLetters.append(DeadLetter(message: item.message, reason: reason, detail: detail))
+            case .instance(let instance):
+                batch.logs.objects.append(instance.object)
+                batch.logs.images.append(instance.image)
+                guard let place = places[instance.series] else {
+                    places[instance.series] = batch.series.count
+                    batch.series.append(
+                        SeriesUpdate(state: instance.state, instanceCount: counts[instance.series] ?? 0))
+                    continue
+                }
+                let first = min(batch.series[place].state.createdTime, instance.state.createdTime)
+                if !Self.precedes(batch.series[place].state, instance.state) {
+                    batch.series[place].state = instance.state
+                }
+                batch.series[place].state.createdTime = first
+            }
+        }
+        return batch
+    }
+
+    /// Byte order of the SOP Instance UIDs; of equal ones the later message counts.
+    private static func precedes(_ a: DicomStateMetaRow, _ b: DicomStateMetaRow) -> Bool {
+        a.representativeSOPUID.utf8.lexicographicallyPrecedes(b.representativeSOPUID.utf8)
+    }
+}

@@ -1,0 +1,173 @@
+import Archive
+import ArchiveSchema
+import Glibc
+import ServiceKit
+
+/// One member of the group: the loop of one thread.
+final class ConsumerWorker {
+    private let configuration: ConsumerService.Configuration
+    private let consumer: any EventConsumer
+    private let store: any IngestStore
+    private let metadata: any MetadataStore
+    private let logger: Logger
+    private let metrics: ConsumerMetrics
+    private let extractor: InstanceExtractor
+    private var failures = 0
+    private var isHealthy = false
+
+    init(
+        _ configuration: ConsumerService.Configuration, consumer: any EventConsumer, store: any IngestStore,
+        metadata: any MetadataStore, logger: Logger, metrics: ConsumerMetrics
+    ) {
+        self.configuration = configuration
+        self.consumer = consumer
+        self.store = store
+        self.metadata = metadata
+        self.logger = logger
+        self.metrics = metrics
+        extractor = InstanceExtractor(configuration)
+    }
+
+    func run(_ stop: StopToken) {
+        while !stop.isStopped {
+            do {
+                let messages = try next()
+                setHealthy(true)
+                if messages.isEmpty { continue }
+                let isDone = metrics.batchSeconds.time { process(messages[...], stop) }
+                // What is not done is not committed, and comes again to the next member.
+                guard isDone else { break }
+                try consumer.commit()
+                failures = 0
+            } catch {
+                backOff("consumer cannot reach the bus", error, stop)
+            }
+        }
+        consumer.close()
+        setHealthy(false)
+    }
+
+    /// The next messages: those that are there, and a few milliseconds' more.
+    private func next() throws -> [ReceivedMessage] {
+        var messages = try consumer.poll(limit: configuration.batchInstances, timeoutMilliseconds: 250)
+        if messages.isEmpty { return [] }
+        let deadline = Self.now() + UInt64(max(0, configuration.batchMilliseconds))
+        while messages.count < configuration.batchInstances {
+            let now = Self.now()
+            if now >= deadline { break }
+            let more = try consumer.poll(
+                limit: configuration.batchInstances - messages.count, timeoutMilliseconds: Int(deadline - now))
+            if more.isEmpty { break }
+            messages += more
+        }
+        return messages
+    }
+
+    /// - Returns: false when it was told to stop before everything was stored.
+    private func process(_ messages: ArraySlice<ReceivedMessage>, _ stop: StopToken) -> Bool {
+        var batch = ConsumerBatch()
+        for message in messages {
+            guard let content = extract(message.message, stop) else { return false }
+            if case .deadLetter(let reason, let detail) = content {
+                report(message, reason: reason, detail: detail)
+            }
+            batch.add(ConsumerBatch.Item(message: message, content: content))
+            if batch.bytes >= configuration.batchBytes {
+                guard write(batch, stop) else { return false }
+                batch = ConsumerBatch()
+            }
+        }
+        return batch.isEmpty || write(batch, stop)
+    }
+
+    private func extract(_ message: Message, _ stop: StopToken) -> ConsumerBatch.Content? {
+        while true {
+            do {
+                switch try extractor.extract(message) {
+                case .refused(let reason, let detail): return .deadLetter(reason: reason, detail: detail)
+                case .extracted(let instance):
+                    if !instance.problems.isEmpty {
+                        metrics.columnProblems.add(instance.problems.count)
+                        for problem in instance.problems.prefix(4) {
+                            logger.warning(
+                                "value does not fit its column",
+                                ["problem": .string("\(problem)"), "trace_id": .string(instance.object.traceID)])
+                        }
+                    }
+                    return .instance(instance)
+                }
+            } catch {
+                backOff("consumer cannot read the store", error, stop)
+                if stop.isStopped { return nil }
+            }
+        }
+    }
+
+    /// Stores a batch: metadata first, then index and logs, so that what the index shows can be read. Tries until it
+    /// succeeds; a message that is refused for what it is goes to the dead letters, and the others of its batch do not.
+    private func write(_ batch: ConsumerBatch, _ stop: StopToken) -> Bool {
+        while !stop.isStopped {
+            do {
+                let updates = batch.metadataUpdates()
+                let counts = try metadata.append(updates)
+                var bySeries: [SeriesIdentity: Int] = [:]
+                for (update, count) in zip(updates, counts) { bySeries[update.series] = count }
+                try store.write(batch.ingest(counts: bySeries))
+                metrics.batches.add()
+                for item in batch.items {
+                    if case .instance = item.content { metrics.instances.add() } else { metrics.deadLetters.add() }
+                }
+                failures = 0
+                return true
+            } catch {
+                let isRetriable = (error as? any RetriableError)?.isRetriable ?? false
+                if !isRetriable {
+                    if let (first, second) = batch.halves() { return write(first, stop) && write(second, stop) }
+                    if let item = batch.items.first, case .instance = item.content {
+                        let detail = "\(error)"
+                        report(item.message, reason: "row_refused", detail: detail)
+                        var letter = ConsumerBatch()
+                        letter.add(
+                            ConsumerBatch.Item(
+                                message: item.message, content: .deadLetter(reason: "row_refused", detail: detail)))
+                        return write(letter, stop)
+                    }
+                }
+                // Also a dead letter that cannot be written: nothing is lost, somebody has to look.
+                backOff("consumer cannot store a batch", error, stop)
+            }
+        }
+        return false
+    }
+
+    private func report(_ message: ReceivedMessage, reason: String, detail: String) {
+        logger.error(
+            "message cannot be processed",
+            [
+                "reason": .string(reason), "detail": .string(detail), "topic": .string(message.topic.rawValue),
+                "partition": .int(message.partition), "offset": .int(Int(message.offset)),
+            ])
+    }
+
+    private func backOff(_ event: StaticString, _ error: any Error, _ stop: StopToken) {
+        setHealthy(false)
+        metrics.failures.add()
+        failures += 1
+        // One line for each doubling of the wait, then now and then.
+        if failures <= 6 || failures % 20 == 0 {
+            logger.warning(event, ["error": .string("\(error)"), "attempt": .int(failures)])
+        }
+        stop.wait(milliseconds: min(configuration.retryMilliseconds, 50 << min(failures - 1, 10)))
+    }
+
+    private func setHealthy(_ value: Bool) {
+        if value != isHealthy { metrics.healthyWorkers.add(value ? 1 : -1) }
+        isHealthy = value
+    }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+    }
+}

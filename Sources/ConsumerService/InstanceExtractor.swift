@@ -1,0 +1,114 @@
+import Archive
+import ArchiveSchema
+import DICOMCore
+import DICOMWeb
+import Glibc
+
+/// Everything that one message becomes.
+struct ExtractedInstance {
+    var series: SeriesIdentity
+    var state: DicomStateMetaRow
+    var image: DicomImageMetaRow
+    var object: DicomObjectMetaRow
+    var metadata: InstanceMetadata
+    var problems: [ColumnProblem]
+}
+
+/// Something outside that may pass by itself hinders the work.
+struct StoreUnavailable: RetriableError, CustomStringConvertible {
+    var errorNumber: Int32
+    var isRetriable: Bool { true }
+    var description: String { "the store cannot be read: error \(errorNumber)" }
+}
+
+/// Reads the header of a message's file and extracts rows and metadata. Used by one thread.
+final class InstanceExtractor {
+    enum Outcome {
+        case extracted(ExtractedInstance)
+        /// It can never succeed. Reason and detail as of `DeadLetter`.
+        case refused(reason: String, detail: String)
+    }
+
+    private let configuration: ConsumerService.Configuration
+    private let paths: ArchivePaths
+    private let reader = HeaderReader()
+
+    init(_ configuration: ConsumerService.Configuration) {
+        self.configuration = configuration
+        paths = ArchivePaths(root: configuration.storeRoot)
+    }
+
+    /// - Throws: `StoreUnavailable` when the file may be readable later.
+    func extract(_ message: Message) throws(StoreUnavailable) -> Outcome {
+        let object: DicomObjectMetaRow
+        do {
+            object = try DicomObjectMetaRow(json: message.value)
+        } catch {
+            return .refused(reason: "event_unreadable", detail: "\(error)")
+        }
+        guard let tenant = TenantID(object.tenantID), let study = UID(object.studyUID),
+            let series = UID(object.seriesUID),
+            let instance = UID(object.sopUID)
+        else { return .refused(reason: "identity_invalid", detail: "tenant or UIDs cannot be part of a path") }
+        let identity = InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
+
+        let file: DICOMFile
+        do {
+            // The path follows from the identity; what the event says of it is for people.
+            file = try header(paths.absolute(ArchivePaths.instance(identity)))
+        } catch {
+            guard error.code == .unreadable else { return .refused(reason: "file_unreadable", detail: "\(error)") }
+            // A store that is not mounted is no reason to give its instances up.
+            let isMissing = error.systemError == ENOENT || error.systemError == ENOTDIR
+            guard isMissing && access("\(paths.root)/\(tenant.value)", F_OK) == 0 else {
+                throw StoreUnavailable(errorNumber: error.systemError)
+            }
+            return .refused(reason: "file_missing", detail: "there is no file of this instance")
+        }
+
+        let context = InstanceContext(
+            tenantID: tenant.value, traceID: object.traceID, workerNodeID: object.workerNodeID,
+            transferSyntaxUID: file.transferSyntax.uid, sopClassUID: file.meta?.mediaStorageSOPClassUID ?? "",
+            filePath: object.filePath, fileSize: object.fileSize, sourceIP: object.sourceIP, sourceAE: object.sourceAE,
+            receivedTime: object.createdTime, processedTime: .now)
+        var problems: [ColumnProblem] = []
+        let state: DicomStateMetaRow
+        let image: DicomImageMetaRow
+        do {
+            state = try DicomStateMetaRow(extracting: file.dataSet, from: context, problems: &problems)
+            image = try DicomImageMetaRow(extracting: file.dataSet, from: context, problems: &problems)
+        } catch {
+            return .refused(reason: "key_missing", detail: "\(error)")
+        }
+        guard state.studyUID == study.value, state.seriesUID == series.value,
+            state.representativeSOPUID == instance.value
+        else {
+            return .refused(reason: "identity_mismatch", detail: "the file holds another instance than the event says")
+        }
+
+        var json: [UInt8] = []
+        let policy = BulkDataPolicy(
+            uriPrefix:
+                "\(configuration.bulkDataRoot)/studies/\(study)/series/\(series)/instances/\(instance)/bulkdata/",
+            threshold: configuration.bulkDataThreshold)
+        DICOMJSON.encode(file.dataSet, bulkData: policy, into: &json)
+        guard json.count <= MetadataLimits.instanceBytes else {
+            return .refused(reason: "metadata_too_long", detail: "\(json.count) bytes of DICOM JSON")
+        }
+        return .extracted(
+            ExtractedInstance(
+                series: SeriesIdentity(tenantID: tenant.value, studyUID: study.value, seriesUID: series.value),
+                state: state, image: image, object: object,
+                metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json), problems: problems))
+    }
+
+    /// Reads up to Pixel Data; a header of extraordinary length by mapping the file.
+    private func header(_ path: String) throws(DICOMError) -> DICOMFile {
+        do {
+            return try reader.read(path: path)
+        } catch {
+            guard error.code == .headerTooLong else { throw error }
+            return try DICOMFile.read(path: path, options: .header)
+        }
+    }
+}
