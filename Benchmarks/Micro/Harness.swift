@@ -14,7 +14,8 @@ struct Harness {
         while true {
             let spent = try time(calls, work, &sink)
             if spent >= sampleNanoseconds { break }
-            calls = max(calls + 1, Int(Double(calls) * min(10, 1.2 * Double(sampleNanoseconds) / Double(max(spent, 1)))))
+            calls = max(
+                calls + 1, Int(Double(calls) * min(10, 1.2 * Double(sampleNanoseconds) / Double(max(spent, 1)))))
         }
         let before = wado_allocations()
         for _ in 0..<calls { sink &+= try work() }

@@ -32,7 +32,8 @@ enum Main {
         let file = try reader.read(path: first)
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: first)))
         let head = Array(bytes.prefix(16384))
-        try harness.measure("parse a header in memory (\(Array(file.dataSet.elements).count) elements)", unit: "header") {
+        try harness.measure("parse a header in memory (\(Array(file.dataSet.elements).count) elements)", unit: "header")
+        {
             try DICOMFile(bytes: head, options: .header).dataSetOffset
         }
         let dataSet = file.dataSet

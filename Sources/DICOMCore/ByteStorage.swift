@@ -47,7 +47,7 @@ public final class ByteStorage: @unchecked Sendable {
     ///
     /// Throws `unreadable`.
     public init(mapping path: String) throws(DICOMError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw DICOMError(.unreadable, at: 0, systemError: errno) }
         defer { close(descriptor) }
         var status = stat()

@@ -6,7 +6,7 @@ extension DataSet {
     /// numbers, as text.
     public func string(_ tag: Tag) -> String? { element(tag).flatMap(string(of:)) }
 
-    /// All values; an empty one between backslashes is an empty string.
+    /// All values, without padding; an empty one between backslashes is an empty string. None when absent or empty.
     public func strings(_ tag: Tag) -> [String] { element(tag).map(strings(of:)) ?? [] }
 
     /// Whole numbers of US, SS, UL, SL, UV, SV, AT (as 32 bits) and IS; nil when absent, empty, of another VR, or when
@@ -41,6 +41,8 @@ extension DataSet {
             return doubles(of: element)?.prefix(limit).map { "\($0)" } ?? []
         }
         let characterSet = kind.usesCharacterSet ? characterSet : .default
-        return withValue(of: element) { TextDecoding.strings($0, kind, characterSet, limit: limit) }
+        let values = withValue(of: element) { TextDecoding.strings($0, kind, characterSet, limit: limit) }
+        // Nothing but padding is an empty value, not one that is an empty string.
+        return values == [""] ? [] : values
     }
 }

@@ -81,27 +81,41 @@ public struct DataSet: Sendable {
         storage: ByteStorage, range: Range<Int>, transferSyntax: TransferSyntax, options: ReadOptions = .whole
     ) throws(DICOMError) {
         precondition(range.lowerBound >= 0 && range.upperBound <= storage.count)
-        var storage = storage
-        var range = range
+        let tree: DataSetTree
         if transferSyntax.isDeflated {
-            storage = try Inflater.inflate(storage, range, maximum: options.maximumInflatedBytes)
-            range = 0..<storage.count
+            tree = try Self.inflating(storage, range, transferSyntax, options)
+        } else {
+            var parser = DataSetParser(start: range.lowerBound, transferSyntax: transferSyntax, options: options)
+            if !range.isEmpty {
+                _ = try parser.run(storage, available: range.upperBound, total: range.upperBound)
+            }
+            tree = DataSetTree(storage: storage, transferSyntax: transferSyntax, range: range)
+            tree.finish(parser, start: range.lowerBound, end: range.upperBound)
         }
-        var parser = DataSetParser(start: range.lowerBound, transferSyntax: transferSyntax, options: options)
-        var failure: DICOMError?
-        storage.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress, !range.isEmpty else { return }
-            parser.detectEncoding(base, available: range.upperBound)
-            do throws(DICOMError) {
-                _ = try parser.run(base, available: range.upperBound, total: range.upperBound)
-            } catch {
-                failure = error
+        self.init(tree: tree)
+    }
+
+    /// Inflates as far as reading goes, which is all of it unless it stops somewhere.
+    private static func inflating(
+        _ storage: ByteStorage, _ range: Range<Int>, _ transferSyntax: TransferSyntax, _ options: ReadOptions
+    ) throws(DICOMError) -> DataSetTree {
+        let inflater = try Inflater(storage, range, maximum: options.maximumInflatedBytes)
+        var parser = DataSetParser(start: 0, transferSyntax: transferSyntax, options: options)
+        try inflater.fill(to: options.stopBefore == nil ? .max : 4096)
+        reading: while inflater.output.count > 0 {
+            let available = inflater.output.count
+            let total = inflater.isFinished ? available : .max
+            switch try parser.run(inflater.output, available: available, total: total) {
+            case .done: break reading
+            case .needMore(let count):
+                // The end of the stream may be the end of what was asked for: then `total` is known the next time.
+                try inflater.fill(to: count)
             }
         }
-        if let failure { throw failure }
-        let tree = DataSetTree(storage: storage, transferSyntax: transferSyntax, range: range)
-        tree.finish(parser, start: range.lowerBound, end: range.upperBound)
-        self.init(tree: tree)
+        let tree = DataSetTree(
+            storage: inflater.output, transferSyntax: transferSyntax, range: 0..<inflater.output.count)
+        tree.finish(parser, start: 0, end: inflater.output.count)
+        return tree
     }
 
     /// How the bytes are encoded.
@@ -125,6 +139,9 @@ public struct DataSet: Sendable {
     public var elements: Elements { Elements(tree: tree, first: first, last: last) }
 
     public var isEmpty: Bool { first == last }
+
+    /// Bytes that the elements of the whole tree take in memory, room in reserve included; the values not.
+    public var memoryFootprint: Int { tree.elements.capacity * MemoryLayout<Element>.stride }
 
     /// The element with this tag; the first, should there be several.
     public func element(_ tag: Tag) -> Element? {

@@ -11,11 +11,11 @@ struct DataSetParser {
         case needMore(Int)
     }
 
-    private enum Level: UInt8 {
+    enum Level: UInt8 {
         case root, item, sequence, fragments
     }
 
-    private struct Frame {
+    struct Frame {
         var level: Level
         /// Of a sequence that is written as UN with a length: when it does not parse, it is bytes.
         var isGuess = false
@@ -29,23 +29,23 @@ struct DataSetParser {
         var lastTag: UInt32 = 0
     }
 
-    private(set) var elements: ContiguousArray<Element>
-    private(set) var position: Int
+    var elements: ContiguousArray<Element>
+    var position: Int
     /// In no place a tag is smaller than the one before it.
-    private(set) var isSorted = true
-    private(set) var isTruncated = false
+    var isSorted = true
+    var isTruncated = false
     /// The element where `stopBefore` ended the reading, if it did.
-    private(set) var stopElement: Element?
+    var stopElement: Element?
 
-    private let options: ReadOptions
-    private let stopTag: UInt32
-    private var top: Frame
-    private var parents: [Frame] = []
-    private var depth = 0
+    let options: ReadOptions
+    let stopTag: UInt32
+    var top: Frame
+    var parents: [Frame] = []
+    var depth = 0
     /// (0028,0103) of the root.
-    private var isSigned = false
+    var isSigned = false
     /// Where a run of zeros that was looked at ends.
-    private var firstNonZero = 0
+    var firstNonZero = 0
 
     /// - Parameters:
     ///   - start: where the data set begins.
@@ -67,6 +67,15 @@ struct DataSetParser {
     /// Gives the array back for its next use.
     consuming func takeElements() -> ContiguousArray<Element> { elements }
 
+    /// As below, over a storage; at the start it looks whether VRs are written.
+    mutating func run(_ storage: ByteStorage, available: Int, total: Int) throws(DICOMError) -> Progress {
+        try storage.withUnsafeBytesThrowing { bytes throws(DICOMError) in
+            guard let base = bytes.baseAddress else { return .done }
+            if elements.isEmpty { detectEncoding(base, available: available) }
+            return try run(base, available: available, total: total)
+        }
+    }
+
     /// - Parameters:
     ///   - available: how many bytes there are at `base`.
     ///   - total: how many there are in all; `Int.max` while that is unknown.
@@ -80,7 +89,7 @@ struct DataSetParser {
         }
     }
 
-    private mutating func parse(_ base: UnsafeRawPointer, available: Int, total: Int) throws(DICOMError) -> Progress {
+    mutating func parse(_ base: UnsafeRawPointer, available: Int, total: Int) throws(DICOMError) -> Progress {
         while true {
             let bound = min(top.bound, total)
             if position >= bound {
@@ -126,318 +135,15 @@ struct DataSetParser {
         }
     }
 
-    // MARK: Elements
-
-    /// Reads one element of a data set; nil when the next can be read.
-    @inline(__always)
-    private mutating func element(
-        _ tag: UInt32, _ base: UnsafeRawPointer, available: Int, bound: Int, total: Int
-    ) throws(DICOMError) -> Progress? {
-        let isBig = top.isBigEndian
-        var vr: UInt16
-        var header = 8
-        var length: UInt32
-        var flags: Element.Flags = isBig ? .bigEndian : []
-        if top.isImplicit {
-            length = load32(base, position + 4, isBig)
-            vr = ImplicitVR.of(Tag(tag), signed: isSigned)
-            flags.insert(.implicitVR)
-        } else {
-            vr = base.loadUnaligned(fromByteOffset: position + 4, as: UInt16.self).bigEndian
-            length = UInt32(load16(base, position + 6, isBig))
-            switch RawVR.lengthForm(vr) {
-            case .short: break
-            case .long:
-                if position + 12 > bound { return try shortHeader() }
-                if position + 12 > available { return .needMore(position + 12) }
-                header = 12
-                length = load32(base, position + 8, isBig)
-            case .unknown:
-                // A VR of a later edition has the long form (PS3.5 7.1.2); older, wrong writers used the short one.
-                if length == 0, position + 12 <= bound {
-                    if position + 12 > available { return .needMore(position + 12) }
-                    let long = load32(base, position + 8, isBig)
-                    if long <= UInt32(clamping: bound - position - 12), bound != .max || long < 1 << 24 {
-                        header = 12
-                        length = long
-                    }
-                }
-                vr = RawVR.un
-            case .none:
-                // Some writers change to implicit VR in the middle.
-                let whole = load32(base, position + 4, isBig)
-                if whole == .max || Int(whole) <= bound - position - 8 {
-                    length = whole
-                    vr = ImplicitVR.of(Tag(tag), signed: isSigned)
-                    flags.insert(.implicitVR)
-                } else if Int(length) <= bound - position - 8 {
-                    vr = RawVR.un
-                } else {
-                    throw failure(.invalidVR, tag)
-                }
-            }
-        }
-
-        if tag < top.lastTag {
-            isSorted = false
-        }
-        top.lastTag = tag
-        if top.level == .root {
-            if tag >= stopTag {
-                stopElement = Element(
-                    tag: Tag(tag), vr: VR(rawValue: vr), flags: length == .max ? flags.union(.undefinedLength) : flags,
-                    headerLength: UInt8(header), valueOffset: position + header,
-                    length: length == .max ? 0 : Int(length), index: 0, subtreeEnd: 0)
-                return .done
-            }
-            if tag == 0, !elements.isEmpty {
-                // Zeros after the data set are padding.
-                if total > available { return .needMore(total == .max ? available + 4096 : total) }
-                if position >= firstNonZero { firstNonZero = nonZero(base, position..<total) }
-                if firstNonZero == total { return .done }
-            }
-        }
-
-        let valueOffset = position + header
-        if vr == RawVR.un, !flags.contains(.implicitVR), length < 0xFFFF {
-            // UN of a known tag (or private creator) was written by someone who did not know it; its value is as in
-            // implicit little endian (PS3.5 6.2.2). A value of 64 KiB or more is UN because the VR's own length field
-            // is too short for it.
-            let known = ImplicitVR.of(Tag(tag), signed: isSigned)
-            if known != RawVR.sq, known != RawVR.un {
-                vr = known
-                flags.remove(.bigEndian)
-            }
-        }
-
-        if length == .max || vr == RawVR.sq || vr == RawVR.un {
-            return try nested(
-                tag, vr, flags, length, valueOffset: valueOffset, header: header, base, available: available,
-                bound: bound)
-        }
-        var valueLength = Int(length)
-        if valueLength > bound - valueOffset {
-            guard options.acceptsTruncation else {
-                throw failure(bound < total || top.bound != .max ? .lengthExceedsParent : .truncated, tag)
-            }
-            valueLength = bound - valueOffset
-            flags.insert(.truncated)
-            isTruncated = true
-        }
-        if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
-        try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
-        if tag == 0x0028_0103, valueLength >= 2, top.level == .root {
-            isSigned = load16(base, valueOffset, isBig) == 1
-        }
-        position = valueOffset + valueLength
-        return nil
-    }
-
-    /// A sequence, fragments, or bytes that may be a sequence.
-    private mutating func nested(
-        _ tag: UInt32, _ vr: UInt16, _ flags: Element.Flags, _ length: UInt32, valueOffset: Int, header: Int,
-        _ base: UnsafeRawPointer, available: Int, bound: Int
-    ) throws(DICOMError) -> Progress? {
-        var vr = vr
-        var flags = flags
-        let isUndefined = length == .max
-        var isImplicit = top.isImplicit || flags.contains(.implicitVR)
-        var isBig = top.isBigEndian
-        var isSequence = vr == RawVR.sq
-        var isGuess = false
-        if vr == RawVR.un {
-            if isUndefined {
-                // PS3.5 6.2.2: a sequence, implicit little endian whatever is around it. What its items really
-                // contain is looked at when they are there.
-                isSequence = true
-            } else if length >= 8, Int(length) <= bound - valueOffset {
-                if valueOffset + 8 > available { return .needMore(valueOffset + 8) }
-                let first = base.loadUnaligned(fromByteOffset: valueOffset, as: UInt32.self).littleEndian
-                isSequence = first == 0xE000_FFFE && isSequenceInDictionary(tag)
-                isGuess = isSequence
-            } else if length == 0 {
-                isSequence = isSequenceInDictionary(tag)
-            }
-            if isSequence, !flags.contains(.implicitVR) {
-                isImplicit = true
-                isBig = false
-            }
-        }
-        if isUndefined { flags.insert(.undefinedLength) }
-        if !isSequence {
-            if isUndefined {
-                flags.insert(.fragments)
-                if vr == RawVR.ow, flags.contains(.implicitVR) { vr = RawVR.ob }
-                try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: 0)
-                push(
-                    Frame(
-                        level: .fragments, isImplicit: isImplicit, isBigEndian: isBig, isUndefinedLength: true,
-                        bound: top.bound, entry: elements.count - 1))
-                position = valueOffset
-                return nil
-            }
-            // UN with a length, of an unknown tag: bytes.
-            var valueLength = Int(length)
-            if valueLength > bound - valueOffset {
-                guard options.acceptsTruncation else {
-                    throw failure(top.bound != .max ? .lengthExceedsParent : .truncated, tag)
-                }
-                valueLength = bound - valueOffset
-                flags.insert(.truncated)
-                isTruncated = true
-            }
-            if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
-            try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
-            position = valueOffset + valueLength
-            return nil
-        }
-        vr = RawVR.sq
-        flags.insert(.sequence)
-        var valueLength = isUndefined ? 0 : Int(length)
-        if valueLength > bound - valueOffset {
-            guard options.acceptsTruncation else {
-                throw failure(top.bound != .max ? .lengthExceedsParent : .truncated, tag)
-            }
-            valueLength = bound - valueOffset
-            isTruncated = true
-        }
-        guard depth < options.maximumDepth else { throw failure(.tooDeep, tag) }
-        try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
-        position = valueOffset
-        if !isUndefined, valueLength == 0 { return nil }
-        depth += 1
-        push(
-            Frame(
-                level: .sequence, isGuess: isGuess, isImplicit: isImplicit, isBigEndian: isBig,
-                isUndefinedLength: isUndefined, bound: isUndefined ? top.bound : valueOffset + valueLength,
-                entry: elements.count - 1))
-        return nil
-    }
-
-    private func isSequenceInDictionary(_ tag: UInt32) -> Bool {
-        DataDictionary.vr(of: Tag(tag)).rawValue == RawVR.sq
-    }
-
-    /// An element whose header reaches past the end.
-    private mutating func shortHeader() throws(DICOMError) -> Progress? {
-        if top.level == .root { return .done }
-        guard options.acceptsTruncation else { throw failure(.truncated) }
-        isTruncated = true
-        let end = top.bound
-        guard end != .max else { return .done }
-        position = end
-        return nil
-    }
-
-    // MARK: Items, fragments, delimiters
-
-    /// (FFFE,xxxx) where an element was expected.
-    private mutating func delimiter(_ tag: UInt32) throws(DICOMError) {
-        switch tag {
-        case 0xFFFE_E00D:
-            if top.level == .item, top.isUndefinedLength { close(at: position) }
-            // One too many, after an item with a length or at the root, is passed over.
-            position += 8
-        case 0xFFFE_E0DD:
-            if top.level == .item, top.isUndefinedLength {
-                // The item's own delimiter is missing; the sequence takes this one.
-                close(at: position)
-            } else {
-                position += 8
-            }
-        case 0xFFFE_E000 where top.level == .item && top.isUndefinedLength:
-            close(at: position)
-        default:
-            throw failure(.unexpectedTag, tag)
-        }
-    }
-
-    /// What stands in a sequence.
-    private mutating func item(_ tag: UInt32, _ base: UnsafeRawPointer, bound: Int) throws(DICOMError) {
-        switch tag {
-        case 0xFFFE_E000:
-            let length = load32(base, position + 4, top.isBigEndian)
-            let valueOffset = position + 8
-            var flags: Element.Flags = top.isBigEndian ? .bigEndian : []
-            if top.isImplicit { flags.insert(.implicitVR) }
-            let isUndefined = length == .max
-            if isUndefined { flags.insert(.undefinedLength) }
-            var valueLength = isUndefined ? 0 : Int(length)
-            if valueLength > bound - valueOffset {
-                guard options.acceptsTruncation else {
-                    throw failure(top.bound != .max ? .lengthExceedsParent : .truncated, tag)
-                }
-                valueLength = bound - valueOffset
-                isTruncated = true
-            }
-            try append(tag, RawVR.un, flags, header: 8, valueOffset: valueOffset, length: valueLength)
-            position = valueOffset
-            if !isUndefined, valueLength == 0 { return }
-            push(
-                Frame(
-                    level: .item, isImplicit: top.isImplicit, isBigEndian: top.isBigEndian,
-                    isUndefinedLength: isUndefined, bound: isUndefined ? top.bound : valueOffset + valueLength,
-                    entry: elements.count - 1))
-        case 0xFFFE_E0DD:
-            if top.isUndefinedLength { close(at: position) }
-            position += 8
-        case 0xFFFE_E00D:
-            position += 8
-        default:
-            throw failure(.unexpectedTag, tag)
-        }
-    }
-
-    private mutating func fragment(
-        _ tag: UInt32, _ base: UnsafeRawPointer, available: Int, bound: Int
-    ) throws(DICOMError) -> Progress? {
-        switch tag {
-        case 0xFFFE_E000:
-            let length = load32(base, position + 4, top.isBigEndian)
-            let valueOffset = position + 8
-            guard length != .max else { throw failure(.invalidLength, tag) }
-            var valueLength = Int(length)
-            var flags: Element.Flags = top.isBigEndian ? .bigEndian : []
-            if valueLength > bound - valueOffset {
-                guard options.acceptsTruncation else {
-                    throw failure(top.bound != .max ? .lengthExceedsParent : .truncated, tag)
-                }
-                valueLength = bound - valueOffset
-                flags.insert(.truncated)
-                isTruncated = true
-            }
-            if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
-            try append(tag, RawVR.ob, flags, header: 8, valueOffset: valueOffset, length: valueLength)
-            position = valueOffset + valueLength
-        case 0xFFFE_E0DD:
-            close(at: position)
-            position += 8
-        default:
-            throw failure(.unexpectedTag, tag)
-        }
-        return nil
-    }
-
-    /// Looks whether the first element of an item (or of the root) is as explicit or implicit as it should be. Where
-    /// VRs are written in a data set that should have none, they are believed; the other way round each element is
-    /// looked at anyway.
-    mutating func detectEncoding(_ base: UnsafeRawPointer, available: Int) {
-        guard top.isImplicit, top.level == .item || top.level == .root, position + 8 <= available else { return }
-        let vr = base.loadUnaligned(fromByteOffset: position + 4, as: UInt16.self).bigEndian
-        if RawVR.isKnown(vr), base.load(fromByteOffset: position, as: UInt8.self) != 0xFE {
-            top.isImplicit = false
-        }
-    }
-
     // MARK: The stack
 
-    private mutating func push(_ frame: Frame) {
+    mutating func push(_ frame: Frame) {
         parents.append(top)
         top = frame
     }
 
     /// Leaves an item, a sequence or fragments; `end` is where its value ends.
-    private mutating func close(at end: Int) {
+    mutating func close(at end: Int) {
         let entry = top.entry
         if top.level == .sequence { depth -= 1 }
         elements[entry].subtreeEnd = UInt32(truncatingIfNeeded: elements.count)
@@ -446,7 +152,7 @@ struct DataSetParser {
     }
 
     /// After an error: gives up the innermost sequence that was only a guess, and takes it for bytes.
-    private mutating func retreat() -> Bool {
+    mutating func retreat() -> Bool {
         while true {
             if top.isGuess { break }
             guard !parents.isEmpty else { return false }
@@ -467,7 +173,7 @@ struct DataSetParser {
     }
 
     @inline(__always)
-    private mutating func append(
+    mutating func append(
         _ tag: UInt32, _ vr: UInt16, _ flags: Element.Flags, header: Int, valueOffset: Int, length: Int
     ) throws(DICOMError) {
         let index = elements.count
@@ -482,7 +188,7 @@ struct DataSetParser {
     // MARK: Errors and bytes
 
     /// The error with the path to it.
-    private func failure(_ code: DICOMError.Code, _ tag: UInt32? = nil) -> DICOMError {
+    func failure(_ code: DICOMError.Code, _ tag: UInt32? = nil) -> DICOMError {
         var path: [DICOMError.PathComponent] = []
         for frame in parents.dropFirst() + (parents.isEmpty ? [] : [top]) {
             let entry = elements[frame.entry]
@@ -496,7 +202,7 @@ struct DataSetParser {
         return DICOMError(code, at: position, path: path)
     }
 
-    private func itemNumber(of entry: Int) -> Int {
+    func itemNumber(of entry: Int) -> Int {
         // The sequence is the nearest entry before it that is one and not closed yet.
         var number = 0
         let sequence = (parents.last { $0.level == .sequence && $0.entry < entry })?.entry ?? entry
@@ -509,7 +215,7 @@ struct DataSetParser {
     }
 
     @inline(__always)
-    private func loadTag(_ base: UnsafeRawPointer, _ isBig: Bool) -> UInt32 {
+    func loadTag(_ base: UnsafeRawPointer, _ isBig: Bool) -> UInt32 {
         let raw = base.loadUnaligned(fromByteOffset: position, as: UInt32.self)
         if isBig { return raw.bigEndian }
         let value = raw.littleEndian
@@ -517,19 +223,19 @@ struct DataSetParser {
     }
 
     @inline(__always)
-    private func load32(_ base: UnsafeRawPointer, _ offset: Int, _ isBig: Bool) -> UInt32 {
+    func load32(_ base: UnsafeRawPointer, _ offset: Int, _ isBig: Bool) -> UInt32 {
         let raw = base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
         return isBig ? raw.bigEndian : raw.littleEndian
     }
 
     @inline(__always)
-    private func load16(_ base: UnsafeRawPointer, _ offset: Int, _ isBig: Bool) -> UInt16 {
+    func load16(_ base: UnsafeRawPointer, _ offset: Int, _ isBig: Bool) -> UInt16 {
         let raw = base.loadUnaligned(fromByteOffset: offset, as: UInt16.self)
         return isBig ? raw.bigEndian : raw.littleEndian
     }
 
     /// The first byte in the range that is not zero, or the range's end.
-    private func nonZero(_ base: UnsafeRawPointer, _ range: Range<Int>) -> Int {
+    func nonZero(_ base: UnsafeRawPointer, _ range: Range<Int>) -> Int {
         UnsafeRawBufferPointer(start: base, count: range.upperBound)[range].firstIndex { $0 != 0 } ?? range.upperBound
     }
 }

@@ -6,14 +6,20 @@ internal import Glibc
 /// Not for several threads at once: have one each.
 public final class HeaderReader {
     private let options: ReadOptions
-    private let firstRead: Int
     private var tree: DataSetTree
+    /// How many bytes of the next file are read at first: what the files before it needed, so that one `pread` does
+    /// for nearly all and copies little that is not looked at.
+    private var firstRead = pageSize
+    private var largestNeed = 0
+    private var filesSinceChange = 0
 
-    /// - Parameter firstRead: how many bytes are read at first, which should do for nearly all files.
-    public init(options: ReadOptions = .header, firstRead: Int = 16384) {
+    private static let pageSize = 4096
+    private static let maximumFirstRead = 1 << 18
+
+    /// - Parameter options: how far to read; `.header` is what it is made for.
+    public init(options: ReadOptions = .header) {
         self.options = options
-        self.firstRead = max(firstRead, 256)
-        tree = Self.emptyTree(self.firstRead)
+        tree = Self.emptyTree(firstRead)
     }
 
     private static func emptyTree(_ capacity: Int) -> DataSetTree {
@@ -27,7 +33,7 @@ public final class HeaderReader {
     ///
     /// Throws `unreadable`, `notDICOM`, `headerTooLong`, or the error of the first thing that cannot be read.
     public func read(path: String) throws(DICOMError) -> DICOMFile {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw DICOMError(.unreadable, at: 0, systemError: errno) }
         defer { close(descriptor) }
         return try read(descriptor: descriptor)
@@ -73,8 +79,21 @@ public final class HeaderReader {
             case .needMore(let count): try source.fill(to: count)
             }
         }
+        learn(parser.position)
         tree.finish(parser, start: layout.dataSetOffset, end: source.storage.count)
         return DICOMFile(tree: tree, layout: layout)
+    }
+
+    /// Reads as much as the last files needed; less again when none of many needed it.
+    private func learn(_ position: Int) {
+        let need = min((position + 16 + Self.pageSize - 1) & ~(Self.pageSize - 1), Self.maximumFirstRead)
+        largestNeed = max(largestNeed, need)
+        filesSinceChange += 1
+        if need > firstRead || filesSinceChange == 256 {
+            firstRead = largestNeed
+            largestNeed = need
+            filesSinceChange = 0
+        }
     }
 
     /// A deflated data set has no header that could be read alone: it is inflated within its bounds.
@@ -111,12 +130,12 @@ public final class HeaderReader {
             }
             var target = min(wanted, total)
             if storage.count > 0 {
-                // Twice as much each time, so that many small steps do not read the file slowly.
+                // More than asked for, so that many small steps do not read the file slowly.
                 guard target <= limit else { throw DICOMError(.headerTooLong, at: storage.count) }
-                target = min(max(target, storage.count * 2), total, limit)
+                target = min(max(target, storage.count + min(storage.count, 1 << 16)), total, limit)
                 storage.grow(to: target)
             } else {
-                target = min(wanted, storage.capacity)
+                storage.grow(to: target)
             }
             while storage.count < target, let base = storage.base {
                 let count = pread(descriptor, base + storage.count, target - storage.count, off_t(storage.count))
