@@ -121,7 +121,7 @@ let package = Package(
         tests("DICOMCore"),
         tests("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
-        tests("ArchiveSchema", ["DICOMCore"]),
+        tests("ArchiveSchema", ["DICOMCore", "PostgresAdapter", "PostgresTestSupport"]),
         tests("Archive", ["ArchiveSchema", "DICOMCore"]),
         tests(
             "PostgresAdapter",
@@ -149,7 +149,7 @@ let package = Package(
                 "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "HTTPServer", "ServiceKit",
                 "CDeflate",
             ]),
-        tests("Wiring", ["ServiceKit"]),
+        tests("Wiring", ["ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

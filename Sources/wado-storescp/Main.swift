@@ -1,1 +1,5 @@
-@main enum Main { static func main() {} }
+internal import Wiring
+
+@main enum Main {
+    static func main() { ServiceMain.storeSCP() }
+}

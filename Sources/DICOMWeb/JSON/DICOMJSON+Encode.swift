@@ -89,7 +89,9 @@ private struct DICOMJSONEncoder: ~Copyable {
             }
         }
         if let stop = dataSet.stopElement, Self.isPixelData(stop.tag.rawValue), stop.tag.rawValue != previous {
-            sink.beginAttribute(stop.tag.rawValue, stop.vr.rawValue, isFirst: isFirst)
+            // Encapsulated without a VR, eight bytes of header: it is OB (PS3.5 A.4), as when it is read whole.
+            let isImplicit = stop.isUndefinedLength && stop.valueOffset - stop.offset == 8
+            sink.beginAttribute(stop.tag.rawValue, isImplicit ? Code.ob : stop.vr.rawValue, isFirst: isFirst)
             if stop.length > 0 || stop.isUndefinedLength { uri(stop.tag.rawValue) }
             sink.append(byte: 0x7D)
         }

@@ -18,7 +18,7 @@ struct TextPattern: Hashable, Sendable {
         let folded = isName ? Self.folded(text) : text
         self.text = folded
         scalars = Array(folded.unicodeScalars)
-        words = folded.split(separator: " ").map(String.init)
+        words = folded.split(whereSeparator: { $0 == " " || $0 == "=" }).map(String.init)
         form = hasWildcards ? .wildcard : isName && isFuzzy ? .words : .exact
     }
 
@@ -28,7 +28,7 @@ struct TextPattern: Hashable, Sendable {
         case .exact: return value == text
         case .wildcard: return Self.glob(scalars, Array(value.unicodeScalars))
         case .words:
-            let parts = value.split(separator: " ")
+            let parts = value.split(whereSeparator: { $0 == " " || $0 == "=" })
             return words.allSatisfy { word in parts.contains { $0.hasPrefix(word) } }
         }
     }

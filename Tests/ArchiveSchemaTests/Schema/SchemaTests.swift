@@ -1,5 +1,6 @@
 import ArchiveSchema
 import DICOMDictionary
+import TestSupport
 import Testing
 
 @Suite struct SchemaTests {
@@ -53,5 +54,12 @@ import Testing
                 """)
         #expect(table.partitionDDL(year: 2026, month: 13) == nil)
         #expect(ArchiveSchema.table("dicom_object_meta")?.partitionDDL(year: 2026, month: 1) == nil)
+    }
+}
+
+@Suite struct DocumentationTests {
+    @Test func everyRuleIsDocumented() throws {
+        let text = String(decoding: try PackageFolder.bytes("docs/types.md"), as: UTF8.self)
+        for rule in ValueRule.allCases { #expect(text.contains("`\(rule.rawValue)`"), "\(rule)") }
     }
 }

@@ -2,18 +2,19 @@ import ArchiveSchema
 import Testing
 
 @Suite struct CalendarTests {
-    @Test func everyDayHasOneNumber() throws {
+    @Test func everyDayHasOneNumber() {
         var days: Int32 = -719_162
+        var wrong = 0
         for year in 1...9999 {
             for month in 1...12 {
                 for day in 1...31 {
                     guard let date = CalendarDate(year: year, month: month, day: day) else { continue }
-                    try #require(date.daysSince1970 == days && date.components == (year, month, day))
+                    if date.daysSince1970 != days || date.components != (year, month, day) { wrong += 1 }
                     days += 1
                 }
             }
         }
-        #expect(days == 2_932_897)
+        #expect(wrong == 0 && days == 2_932_897)
     }
 
     @Test func daysOutsideOfTheYearsAreNone() {

@@ -23,6 +23,7 @@ import Testing
         "PatientID=B2", "PatientID=*2", "SliceThickness=1.5", "SliceThickness=1.50e0", "InstanceNumber=7",
         "InstanceNumber=07", "00400275.00400009=SPS1", "00400275.00400009=SPS2", "00400275.00400009=*S2",
         "00400275.00400008.00080100=C", "fuzzymatching=true&PatientName=jan+m%C3%BCl",
+        "fuzzymatching=true&PatientName=jane%5E%E7%8E%8B",
         "emptyvaluematching=true&AccessionNumber=%22%22", "emptyvaluematching=true&Manufacturer=%22%22",
         "SOPInstanceUID=1.2.3&Modality=MR&PatientID=B2",
     ])

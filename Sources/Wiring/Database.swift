@@ -1,0 +1,32 @@
+internal import Archive
+internal import Glibc
+internal import PostgresAdapter
+internal import ServiceKit
+
+/// The PostgreSQL of a service.
+enum Database {
+    /// A pool of sessions with a database that has the schema of this program. Waits for a server that is starting.
+    static func open(_ context: ServiceContext, sessions: Int, name: String) throws -> PostgresPool {
+        let connection = context.settings[WadoSettings.database]
+        guard !connection.isEmpty else {
+            throw SettingsError(problems: [
+                "database is not set: give libpq's connection string by --database or WADO_DATABASE, or let "
+                    + "`wado up` bring a PostgreSQL of its own"
+            ])
+        }
+        let deadline = ContinuousClock.now + .seconds(context.settings[WadoSettings.databaseWait])
+        var hasSaid = false
+        while true {
+            do throws(PostgresError) {
+                try SchemaMigrator().migrate(try PostgresConnection(connection, applicationName: name))
+                break
+            } catch {
+                guard error.isRetriable, ContinuousClock.now < deadline else { throw error }
+                if !hasSaid { context.logger.warning("waiting for the database", ["reason": .string("\(error)")]) }
+                hasSaid = true
+                usleep(250_000)
+            }
+        }
+        return PostgresPool(connection, limit: sessions, applicationName: name)
+    }
+}

@@ -1,0 +1,56 @@
+internal import Foundation
+
+/// `endpoints.json` in the data folder: where the running archive is to be reached.
+public struct Endpoints: Codable, Sendable, Equatable {
+    public struct Dicom: Codable, Sendable, Equatable {
+        public var host: String
+        public var port: Int
+        public var aeTitle: String
+        enum CodingKeys: String, CodingKey {
+            case host, port
+            case aeTitle = "ae_title"
+        }
+    }
+
+    public struct Web: Codable, Sendable, Equatable {
+        /// Of DICOMweb, without a slash at its end.
+        public var root: String
+    }
+
+    public var dicom: Dicom
+    public var web: Web
+    /// Process ids of the services by the names of their programs.
+    public var processes: [String: Int32]
+    /// Of each service the root of `/metrics`, `/healthz` and `/readyz`.
+    public var admin: [String: String]
+    /// The process that keeps the services running.
+    public var supervisor: Int32
+    /// The private PostgreSQL; nil when the archive uses another one.
+    public var database: String?
+
+    public init(
+        dicomHost: String, dicomPort: Int, aeTitle: String, webRoot: String, processes: [String: Int32],
+        admin: [String: String], supervisor: Int32, database: String?
+    ) {
+        dicom = Dicom(host: dicomHost, port: dicomPort, aeTitle: aeTitle)
+        web = Web(root: webRoot)
+        self.processes = processes
+        self.admin = admin
+        self.supervisor = supervisor
+        self.database = database
+    }
+
+    /// Writes the file, whole or not at all.
+    public func write(to folder: DataFolder) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+        try DataFolder.write(text + "\n", to: folder.endpoints)
+    }
+
+    /// Reads the file; nil when there is none.
+    public static func read(from folder: DataFolder) throws -> Endpoints? {
+        guard let data = FileManager.default.contents(atPath: folder.endpoints) else { return nil }
+        return try JSONDecoder().decode(Endpoints.self, from: data)
+    }
+}

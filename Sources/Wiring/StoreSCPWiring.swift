@@ -1,0 +1,59 @@
+internal import Archive
+internal import PostgresAdapter
+internal import ServiceKit
+internal import StoreSCPService
+
+extension StoreSCPConfiguration {
+    /// From settings; `adminPort` and the like are no part of it.
+    init(_ settings: Settings, folder: DataFolder) {
+        self.init(storeFolder: folder.store)
+        host = settings[WadoSettings.dicomAddress]
+        port = UInt16(clamping: settings[WadoSettings.dicomPort])
+        aeTitle = settings[WadoSettings.aeTitle]
+        requiresCalledAETitle = settings[WadoSettings.requiresCalledAETitle]
+        callingAETitles = Set(settings[WadoSettings.callingAETitles])
+        node = Node.name(settings)
+        additionalSOPClasses = settings[WadoSettings.additionalSOPClasses]
+        let syntaxes = settings[WadoSettings.transferSyntaxes]
+        if !syntaxes.isEmpty {
+            transferSyntaxes = syntaxes
+            followsRequestorOrder = false
+        }
+        maximumAssociations = settings[WadoSettings.maximumAssociations]
+        artimMilliseconds = settings[WadoSettings.artim] * 1_000
+        idleMilliseconds = settings[WadoSettings.dicomIdle] * 1_000
+        maximumPDULength = UInt32(clamping: settings[WadoSettings.maximumPDULength])
+        tenantTag = WadoSettings.tagNumber(settings[WadoSettings.tenantTag])
+        tenantsByAETitle = settings[WadoSettings.tenantsByAETitle].compactMapValues { TenantID($0) }
+        defaultTenant = TenantID(settings[WadoSettings.defaultTenant]) ?? .standard
+        tenants = Set(settings[WadoSettings.tenants].compactMap { TenantID($0) })
+        minimumFreeBytes = Int64(settings[WadoSettings.minimumFree]) << 20
+        maximumInstanceBytes = Int64(settings[WadoSettings.maximumInstance]) << 20
+        filing.policy = DuplicatePolicy(rawValue: settings[WadoSettings.duplicates]) ?? .replace
+    }
+}
+
+extension ServiceMain {
+    /// `wado-storescp`: receives instances.
+    public static func storeSCP() -> Never {
+        run(
+            "wado-storescp", about: "receives DICOM instances by C-STORE", sections: ["dicom", "store", "tenant"]
+        ) { context in
+            let pool = try Database.open(context, sessions: 2, name: "wado-storescp")
+            let service = StoreSCPService(
+                configuration: StoreSCPConfiguration(context.settings, folder: context.folder),
+                bus: PostgresEventBus(pool: pool), logger: context.logger, metrics: context.metrics)
+            try service.start()
+            return try ServiceWithAdminServer(
+                port: context.settings[WadoSettings.storeSCPAdminPort], context: context,
+                readiness: {
+                    guard let status = service.status else { return .notReady("stopped") }
+                    return status.hasDiskSpace ? .ready : .notReady("too little disk space: instances are refused")
+                },
+                stop: {
+                    service.stop()
+                    pool.close()
+                })
+        }
+    }
+}

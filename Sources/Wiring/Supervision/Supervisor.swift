@@ -1,0 +1,181 @@
+internal import Glibc
+internal import ServiceKit
+
+/// Keeps programs running: starts them, starts one that died again, stops them all. Used by one thread.
+package final class Supervisor {
+    /// A program to keep running.
+    package struct Service {
+        /// Of the executable, such as `wado-server`.
+        package let name: String
+        package let arguments: [String]
+        /// `http://127.0.0.1:PORT`, where `/readyz` is.
+        package let admin: String
+
+        package init(name: String, arguments: [String], admin: String) {
+            self.name = name
+            self.arguments = arguments
+            self.admin = admin
+        }
+    }
+
+    private final class Entry {
+        let service: Service
+        let log: RotatingLog
+        var child: ChildProgram?
+        /// Milliseconds of the clock below.
+        var startedAt = 0
+        var startAgainAt: Int?
+        var failures = 0
+        var wasReady = false
+        init(_ service: Service, log: RotatingLog) {
+            self.service = service
+            self.log = log
+        }
+    }
+
+    private let programFolder: String
+    private let environment: [String: String]
+    private let say: @Sendable (String) -> Void
+    private let entries: [Entry]
+    private let repeats = RepeatedLines()
+    /// A start again waits so long at most.
+    private let maximumBackOff = 30_000
+    /// One that ran so long starts again without waiting.
+    private let settled = 60_000
+    /// A service that ends so often before it was ready once cannot be started.
+    private let maximumFailures = 3
+    /// `waitpid`'s status of exit status 78 (EX_CONFIG): trying again would not help.
+    private let configurationError: Int32 = 78 << 8
+
+    package init(
+        services: [Service], programFolder: String, logFolder: String, environment: [String: String],
+        say: @escaping @Sendable (String) -> Void
+    ) {
+        self.programFolder = programFolder
+        self.environment = environment
+        self.say = say
+        entries = services.map { Entry($0, log: RotatingLog(path: "\(logFolder)/\($0.name).log")) }
+    }
+
+    /// Process ids by name of those that run.
+    package var processes: [String: Int32] {
+        Dictionary(
+            entries.compactMap { entry in entry.child.map { (entry.service.name, $0.processID) } },
+            uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Starts all that do not run.
+    package func start() throws(ChildProgramError) {
+        for entry in entries where entry.child == nil { try start(entry) }
+    }
+
+    private func start(_ entry: Entry) throws(ChildProgramError) {
+        let (log, say, repeats) = (entry.log, say, repeats)
+        entry.child = try ChildProgram(
+            path: "\(programFolder)/\(entry.service.name)", arguments: entry.service.arguments,
+            environment: environment, name: entry.service.name
+        ) { line in
+            log.append(line)
+            if let text = LogSummary.text(line).flatMap({ repeats.filter($0, now: Supervisor.milliseconds()) }) {
+                say(text)
+            }
+        }
+        entry.startedAt = Supervisor.milliseconds()
+        entry.startAgainAt = nil
+    }
+
+    /// Takes note of children that ended, and plans when they start again. True when something changed.
+    /// - Throws: when a service cannot be started at all.
+    package func reap() throws(ChildProgramError) -> Bool {
+        var changed = false
+        for entry in entries {
+            guard let child = entry.child else { continue }
+            var status: Int32 = 0
+            guard waitpid(child.processID, &status, WNOHANG) == child.processID else { continue }
+            changed = true
+            child.finishOutput()
+            entry.child = nil
+            let ran = Supervisor.milliseconds() - entry.startedAt
+            let how = Supervisor.describe(status)
+            if !entry.wasReady {
+                entry.failures += 1
+                if entry.failures >= maximumFailures || status == configurationError {
+                    throw ChildProgramError("\(entry.service.name) cannot be started (\(how)); the lines above say why")
+                }
+            } else {
+                entry.failures = ran >= settled ? 1 : entry.failures + 1
+            }
+            let wait = ran >= settled ? 0 : min(maximumBackOff, 100 << min(entry.failures - 1, 12))
+            entry.startAgainAt = Supervisor.milliseconds() + wait
+            say(
+                "\(entry.service.name) (process \(child.processID)) ended, \(how); it starts again in \(wait) ms")
+        }
+        return changed
+    }
+
+    /// Starts those whose time has come. True when something changed.
+    package func startAgain() throws(ChildProgramError) -> Bool {
+        var changed = false
+        for entry in entries where entry.child == nil {
+            guard let time = entry.startAgainAt, time <= Supervisor.milliseconds() else { continue }
+            try start(entry)
+            changed = true
+        }
+        return changed
+    }
+
+    /// Milliseconds until `startAgain` has something to do; nil when nothing waits.
+    package var nextStart: Int? {
+        entries.compactMap(\.startAgainAt).min().map { max(0, $0 - Supervisor.milliseconds()) }
+    }
+
+    /// Asks those that were not ready yet; true when all were ready once since `start`.
+    package func areAllReady() -> Bool {
+        for entry in entries where !entry.wasReady && entry.child != nil {
+            entry.wasReady = LocalHTTP.get(entry.service.admin + "/readyz", timeoutMilliseconds: 1_000)?.status == 200
+        }
+        return entries.allSatisfy(\.wasReady)
+    }
+
+    /// Names of those that were not ready yet.
+    package var waitingFor: [String] { entries.filter { !$0.wasReady }.map(\.service.name) }
+
+    /// Stops all, in the order of the list, each with time to finish its work; kills what takes longer.
+    package func stop(graceMilliseconds: Int = 20_000) {
+        for entry in entries {
+            guard let child = entry.child else { continue }
+            child.signal(SIGTERM)
+        }
+        let deadline = Supervisor.milliseconds() + graceMilliseconds
+        var killed = false
+        while entries.contains(where: { $0.child != nil }) {
+            for entry in entries {
+                guard let child = entry.child else { continue }
+                if waitpid(child.processID, nil, WNOHANG) == child.processID {
+                    child.finishOutput()
+                    entry.child = nil
+                }
+            }
+            if !killed, Supervisor.milliseconds() > deadline {
+                killed = true
+                for entry in entries {
+                    guard let child = entry.child else { continue }
+                    say("\(entry.service.name) does not end; killed")
+                    child.signal(SIGKILL)
+                }
+            }
+            usleep(10_000)
+        }
+    }
+
+    private static func describe(_ status: Int32) -> String {
+        let signal = status & 0x7F
+        return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
+    }
+
+    private static func milliseconds() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+    }
+}

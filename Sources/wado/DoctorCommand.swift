@@ -1,0 +1,209 @@
+internal import Foundation
+internal import PostgresAdapter
+internal import ServiceKit
+internal import Wiring
+
+/// `wado doctor`: looks for what is wrong, and says what to do.
+enum DoctorCommand {
+    private enum Result {
+        case good
+        /// Works, but someone should look.
+        case doubtful(String)
+        case bad(String)
+    }
+
+    private struct Finding {
+        let subject: String
+        let detail: String
+        let result: Result
+    }
+
+    static func run(_ arguments: [String]) throws -> Int32 {
+        let settings = try Main.settings(arguments)
+        let folder = DataFolder(settings[WadoSettings.data])
+        let running = try? RunningArchive.endpoints(settings)
+        var findings = [programs(), postgres(), storage(folder)]
+        if let running {
+            findings += services(running)
+        } else {
+            findings.append(
+                Finding(
+                    subject: "archive", detail: "none runs in \(folder.path)",
+                    result: .doubtful("start it with `wado up --data \(folder.path)`")))
+            findings += ports(settings)
+        }
+        findings += database(settings, running: running)
+        findings += [openFiles(), clock(), tool("storescu", package: "dcmtk"), tool("curl", package: "curl")]
+        var isWell = true
+        for finding in findings {
+            let (mark, advice): (String, String?) =
+                switch finding.result {
+                case .good: ("ok  ", nil)
+                case .doubtful(let advice): ("note", advice)
+                case .bad(let advice): ("BAD ", advice)
+                }
+            if case .bad = finding.result { isWell = false }
+            Terminal.write("\(mark)  \(finding.subject): \(finding.detail)\n")
+            if let advice { Terminal.write("      -> \(advice)\n") }
+        }
+        Terminal.write(isWell ? "nothing stands in the way\n" : "what is marked BAD needs someone\n")
+        return isWell ? 0 : 1
+    }
+
+    private static func programs() -> Finding {
+        do {
+            let folder = try ProgramFolder.find()
+            return Finding(subject: "programs", detail: "all in \(folder), version \(Program.version)", result: .good)
+        } catch {
+            return Finding(subject: "programs", detail: "incomplete", result: .bad("\(error)"))
+        }
+    }
+
+    private static func postgres() -> Finding {
+        for version in stride(from: 30, through: 14, by: -1) {
+            let path = "/usr/lib/postgresql/\(version)/bin/postgres"
+            if access(path, X_OK) == 0 {
+                return Finding(subject: "PostgreSQL", detail: "version \(version), \(path)", result: .good)
+            }
+        }
+        return Finding(
+            subject: "PostgreSQL", detail: "no version of 14 or later in /usr/lib/postgresql",
+            result: .bad("apt-get install postgresql, or set `database` to a server elsewhere"))
+    }
+
+    private static func storage(_ folder: DataFolder) -> Finding {
+        var path = folder.path
+        while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/"), slash > path.startIndex {
+            path = String(path[..<slash])
+        }
+        let subject = "data folder \(folder.path)"
+        guard access(path, W_OK) == 0 else {
+            return Finding(
+                subject: subject, detail: "no right to write into \(path)",
+                result: .bad("give user \(geteuid()) that right, or take another folder with --data"))
+        }
+        var status = statvfs()
+        guard statvfs(path, &status) == 0, status.f_blocks > 0 else {
+            return Finding(
+                subject: subject, detail: "its disk tells nothing", result: .doubtful("check that it is mounted"))
+        }
+        let free = Double(status.f_bavail) * Double(status.f_frsize)
+        let part = Double(status.f_bavail) / Double(status.f_blocks)
+        let detail = String(format: "%.1f GB free (%.0f %%)", free / 1e9, part * 100)
+        if free < Double(256 << 20) {
+            return Finding(subject: subject, detail: detail, result: .bad("make room: below 256 MiB nothing is stored"))
+        }
+        if status.f_favail < 10_000, status.f_files > 0 {
+            return Finding(
+                subject: subject, detail: "\(detail), \(status.f_favail) inodes free",
+                result: .bad("make room for files: every instance is one"))
+        }
+        let isLow = free < 5e9 || part < 0.05
+        return Finding(
+            subject: subject, detail: detail, result: isLow ? .doubtful("that is not much for images") : .good)
+    }
+
+    private static func services(_ endpoints: Endpoints) -> [Finding] {
+        endpoints.admin.sorted { $0.key < $1.key }.map { name, root in
+            let answer = LocalHTTP.get(root + "/readyz", timeoutMilliseconds: 2_000)
+            guard let answer else {
+                return Finding(
+                    subject: name, detail: "\(root) does not answer",
+                    result: .bad("see its log in the data folder; `wado up` starts it again when it has ended"))
+            }
+            guard answer.status == 200 else {
+                let reason = String(decoding: answer.body, as: UTF8.self).split(separator: "\n").first ?? ""
+                return Finding(
+                    subject: name, detail: "not ready: \(reason)", result: .bad("see its log in the data folder"))
+            }
+            return Finding(subject: name, detail: "ready, \(root)", result: .good)
+        }
+    }
+
+    private static func ports(_ settings: Settings) -> [Finding] {
+        [
+            (WadoSettings.dicomPort, settings[WadoSettings.dicomAddress]),
+            (WadoSettings.httpPort, settings[WadoSettings.httpAddress]),
+        ].map { setting, host in
+            let port = settings[setting]
+            let other = "choose another with \(setting.declaration.flag) N (0: any free one)"
+            let subject = "port \(port) (\(setting.name))"
+            return switch Sockets.probe(host: host, port: port) {
+            case .free: Finding(subject: subject, detail: "free", result: .good)
+            case .taken:
+                Finding(
+                    subject: subject, detail: "taken by another program",
+                    result: .bad("`ss -ltnp` shows which; stop that one, or \(other)"))
+            case .forbidden: Finding(subject: subject, detail: "needs more rights", result: .bad(other))
+            case .noSuchAddress:
+                Finding(
+                    subject: subject, detail: "'\(host)' is no address of this machine",
+                    result: .bad("change the address in the settings"))
+            }
+        }
+    }
+
+    private static func database(_ settings: Settings, running: Endpoints?) -> [Finding] {
+        guard
+            let connection = settings.isSet(WadoSettings.database)
+                ? settings[WadoSettings.database] : running?.database
+        else { return [] }
+        do {
+            let session = try PostgresConnection(connection)
+            let version = session.serverVersion / 10_000
+            guard version >= 14 else {
+                return [
+                    Finding(
+                        subject: "database", detail: "PostgreSQL \(version)",
+                        result: .bad("version 14 or later is needed"))
+                ]
+            }
+            let counts = try ArchiveCounts.read(connection: connection, settings: settings)
+            let detail = "PostgreSQL \(version), \(counts.series) series, \(counts.queueLag) messages wait"
+            let isStuck = counts.deadLetters > 0
+            return [
+                Finding(
+                    subject: "database", detail: detail + (isStuck ? ", \(counts.deadLetters) dead letters" : ""),
+                    result: isStuck ? .doubtful("the table of dead letters says why they cannot be indexed") : .good)
+            ]
+        } catch {
+            return [
+                Finding(
+                    subject: "database", detail: "\(error)",
+                    result: .bad("check that it runs, and the setting `database`"))
+            ]
+        }
+    }
+
+    private static func openFiles() -> Finding {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let isLow = limit.rlim_cur < 4096
+        return Finding(
+            subject: "open files", detail: "at most \(limit.rlim_cur) a process",
+            result: isLow && limit.rlim_max < 4096
+                ? .doubtful("raise it (ulimit -n 65536, LimitNOFILE=): each connection needs one or two") : .good)
+    }
+
+    private static func clock() -> Finding {
+        let now = Date()
+        let text = now.formatted(.iso8601)
+        guard now.timeIntervalSince1970 > 1_735_689_600 else {
+            return Finding(subject: "clock", detail: text, result: .bad("set it: times of receipt would be wrong"))
+        }
+        // Who keeps the time leaves a trace; in a container it is the host's business.
+        let traces = ["/run/systemd/timesync/synchronized", "/run/chrony/chronyd.pid", "/run/ntpd.pid"]
+        let isKept = traces.contains { access($0, F_OK) == 0 }
+        return Finding(
+            subject: "clock", detail: text + (isKept ? ", kept by NTP" : ", no NTP client seen on this system"),
+            result: .good)
+    }
+
+    private static func tool(_ name: String, package: String) -> Finding {
+        let folders = (Environment.all["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+        let found = folders.map { "\($0)/\(name)" }.first { (path: String) in access(path, X_OK) == 0 }
+        return Finding(
+            subject: name, detail: found ?? "not installed",
+            result: found == nil ? .doubtful("apt-get install \(package), if you want to try it by hand") : .good)
+    }
+}

@@ -1,0 +1,236 @@
+internal import Foundation
+internal import PostgresAdapter
+internal import ServiceKit
+internal import Wiring
+
+/// `wado up`: the whole archive on this machine.
+enum UpCommand {
+    /// Below this much free space nothing is started, in bytes.
+    private static let minimumFreeBytes = 256 << 20
+
+    static func run(_ arguments: [String]) throws -> Int32 {
+        let signals = SignalWaiter(watchesChildren: true)
+        let withSample = arguments.contains("--sample")
+        var settings = try Main.settings(arguments.filter { $0 != "--sample" })
+        let folder = DataFolder(settings[WadoSettings.data])
+        try folder.prepare()
+        let lock = try folder.lock()
+        defer { withExtendedLifetime(lock) {} }
+        unlink(folder.endpoints)
+        try settings.set(WadoSettings.data, to: folder.path)
+
+        guard folder.freeBytes >= minimumFreeBytes else {
+            throw CommandError(
+                "only \(folder.freeBytes >> 20) MiB are free on the disk of \(folder.path), \(minimumFreeBytes >> 20) are "
+                    + "needed: make room, or take a folder on another disk with --data")
+        }
+        let programs = try ProgramFolder.find()
+        try choosePorts(&settings)
+
+        let terminal = Terminal()
+        defer { terminal.finish() }
+        terminal.show("wado \(Program.version), data in \(folder.path)")
+        let database = try startDatabase(&settings, folder: folder, terminal: terminal)
+        defer {
+            if let database {
+                terminal.show("stopping PostgreSQL")
+                database.stop()
+            }
+        }
+        let services = services(settings)
+        var environment = Environment.all.filter { !$0.key.hasPrefix("WADO_") }
+        environment.merge(settings.secretVariables) { _, new in new }
+        environment[ServiceMain.supervisedVariable] = "1"
+        let supervisor = Supervisor(
+            services: services, programFolder: programs, logFolder: folder.log, environment: environment,
+            say: { terminal.show($0) })
+        defer {
+            terminal.show("stopping the services")
+            unlink(folder.endpoints)
+            supervisor.stop()
+        }
+        terminal.show("starting the services")
+        try supervisor.start()
+        return try watch(
+            supervisor, database: database, signals: signals, terminal: terminal,
+            endpoints: { processes in
+                endpoints(settings, services: services, processes: processes, database: database)
+            }, folder: folder, withSample: withSample)
+    }
+
+    /// Keeps everything running until a signal comes.
+    private static func watch(
+        _ supervisor: Supervisor, database: PrivatePostgres?, signals: SignalWaiter, terminal: Terminal,
+        endpoints: ([String: Int32]) -> Endpoints, folder: DataFolder, withSample: Bool
+    ) throws -> Int32 {
+        var isReady = false
+        var sample: ServiceThread?
+        defer {
+            if let sample, sample.waitFinished(milliseconds: 5_000) { sample.join() }
+        }
+        let started = Date()
+        var hasSaidWaiting = false
+        while true {
+            let wait = min(supervisor.nextStart ?? 1_000, isReady ? 1_000 : 50)
+            if case .stop = signals.next(milliseconds: max(1, wait)) {
+                signals.exitOnNextSignal()
+                return 0
+            }
+            var changed = try supervisor.reap()
+            changed = try supervisor.startAgain() || changed
+            if let database, !database.isRunning {
+                terminal.show("PostgreSQL has ended; it starts again (its log: \(folder.postgres)/postgres.log)")
+                database.stop()
+                try database.start()
+            }
+            if isReady {
+                if changed { try endpoints(supervisor.processes).write(to: folder) }
+            } else if supervisor.areAllReady() {
+                isReady = true
+                let endpoints = endpoints(supervisor.processes)
+                try endpoints.write(to: folder)
+                if withSample, access(sampleMark(folder), F_OK) != 0 {
+                    sample = try loadSample(endpoints, folder: folder, terminal: terminal)
+                } else {
+                    welcome(endpoints, folder: folder, terminal: terminal)
+                }
+            } else if !hasSaidWaiting, Date().timeIntervalSince(started) > 10 {
+                hasSaidWaiting = true
+                terminal.show(
+                    "still waiting for \(supervisor.waitingFor.joined(separator: ", ")); logs in \(folder.log)")
+            }
+        }
+    }
+
+    private static func startDatabase(
+        _ settings: inout Settings, folder: DataFolder, terminal: Terminal
+    ) throws -> PrivatePostgres? {
+        if settings.isSet(WadoSettings.database) { return nil }
+        terminal.show("starting PostgreSQL")
+        let database = PrivatePostgres(PrivatePostgres.Configuration(folder: folder.postgres))
+        try database.start()
+        try settings.set(WadoSettings.database, to: database.connectionString)
+        return database
+    }
+
+    /// Gives every port of which a free one is wanted its number, and checks the others.
+    private static func choosePorts(_ settings: inout Settings) throws {
+        for (setting, host) in [
+            (WadoSettings.dicomPort, settings[WadoSettings.dicomAddress]),
+            (WadoSettings.httpPort, settings[WadoSettings.httpAddress]),
+            (WadoSettings.storeSCPAdminPort, "127.0.0.1"),
+            (WadoSettings.consumerAdminPort, "127.0.0.1"),
+            (WadoSettings.webWorkerAdminPort, "127.0.0.1"),
+        ] {
+            let isAdmin = setting.name.hasSuffix("admin_port")
+            let wanted = isAdmin && !settings.isSet(setting) ? 0 : settings[setting]
+            let flag = setting.declaration.flag
+            switch Sockets.probe(host: host, port: wanted) {
+            case .free(let port): try settings.set(setting, to: String(port))
+            case .taken:
+                throw CommandError(
+                    "port \(wanted) (\(setting.name)) is taken by another program (`ss -ltnp` shows which): stop that one, "
+                        + "or choose another port with \(flag) N (0: any free one)")
+            case .forbidden:
+                throw CommandError(
+                    "port \(wanted) (\(setting.name)) needs more rights, as all below 1024 do: choose another port with "
+                        + "\(flag) N (0: any free one)")
+            case .noSuchAddress:
+                throw CommandError(
+                    "'\(host)' is no address of this machine: change \(setting.name.prefix { $0 != "." }).address")
+            }
+        }
+    }
+
+    /// In the order in which they are asked to stop: who takes new work first.
+    private static func services(_ settings: Settings) -> [Supervisor.Service] {
+        let flags = settings.flags
+        return [
+            ("wado-storescp", "127.0.0.1", settings[WadoSettings.storeSCPAdminPort]),
+            ("wado-server", LocalHTTP.reachable(settings[WadoSettings.httpAddress]), settings[WadoSettings.httpPort]),
+            ("wado-consumer", "127.0.0.1", settings[WadoSettings.consumerAdminPort]),
+            ("wado-webworker", "127.0.0.1", settings[WadoSettings.webWorkerAdminPort]),
+        ].map { name, host, port in
+            Supervisor.Service(name: name, arguments: flags, admin: "http://\(host):\(port)")
+        }
+    }
+
+    private static func endpoints(
+        _ settings: Settings, services: [Supervisor.Service], processes: [String: Int32], database: PrivatePostgres?
+    ) -> Endpoints {
+        let host = LocalHTTP.reachable(settings[WadoSettings.httpAddress])
+        return Endpoints(
+            dicomHost: Sockets.reachable(settings[WadoSettings.dicomAddress]),
+            dicomPort: settings[WadoSettings.dicomPort], aeTitle: settings[WadoSettings.aeTitle],
+            webRoot: "http://\(host):\(settings[WadoSettings.httpPort])/dicom-web", processes: processes,
+            admin: Dictionary(services.map { ($0.name, $0.admin) }, uniquingKeysWith: { first, _ in first }),
+            supervisor: getpid(), database: database?.connectionString)
+    }
+
+    /// There when the sample was loaded once; who deletes it does not get it again.
+    private static func sampleMark(_ folder: DataFolder) -> String { folder.path + "/sample-loaded" }
+
+    private static func loadSample(
+        _ endpoints: Endpoints, folder: DataFolder, terminal: Terminal
+    ) throws -> ServiceThread {
+        terminal.show("computing and storing a head phantom: a CT series of \(SampleStudy().phantom.slices) slices")
+        return try ServiceThread(name: "sample") { _ in
+            do {
+                try SampleCommand.send(SampleStudy(), to: endpoints)
+                try DataFolder.write("", to: sampleMark(folder))
+            } catch {
+                terminal.show("the sample could not be stored: \(error)")
+            }
+            welcome(endpoints, folder: folder, terminal: terminal)
+        }
+    }
+
+    private static func welcome(_ endpoints: Endpoints, folder: DataFolder, terminal: Terminal) {
+        let (dicom, web) = (endpoints.dicom, endpoints.web.root)
+        let hasSample = access(sampleMark(folder), F_OK) == 0
+        let study = "\(web)/studies/\(SampleStudy.studyUID)"
+        let frame = "\(study)/series/\(SampleStudy.seriesUID)/instances/\(SampleStudy().instanceUID(32))/frames/1"
+        terminal.show(
+            """
+
+            The archive is up.
+              DICOM     \(dicom.host):\(dicom.port), AE title \(dicom.aeTitle)
+              DICOMweb  \(web)
+              logs      \(folder.log)
+
+            Try next, in another terminal:
+              TCP_NODELAY=1 storescu -aec \(dicom.aeTitle) \(dicom.host) \(dicom.port) FILE.dcm
+              curl '\(web)/studies?limit=5'
+            """)
+        terminal.show(
+            hasSample
+                ? "  curl -H 'Accept: application/octet-stream' \\\n    '\(frame)' -o frame.raw"
+                : "  wado sample --data \(folder.path)       # something to see")
+        terminal.show("\n`wado status --data \(folder.path)` counts what is there. Ctrl-C stops the archive.\n")
+    }
+}
+
+/// Why a command cannot go on; says what to do.
+struct CommandError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Where our programs are.
+enum ProgramFolder {
+    static let services = ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server"]
+
+    /// The folder of this program, which must hold the services too.
+    static func find() throws(CommandError) -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0 else { throw CommandError("cannot find out where this program is: is /proc mounted?") }
+        let path = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        for name in services where access("\(folder)/\(name)", X_OK) != 0 {
+            throw CommandError(
+                "\(name) is missing in \(folder): build everything (`make build`), or install all five programs")
+        }
+        return folder
+    }
+}
