@@ -4,7 +4,16 @@ package enum ColumnNames {
     package static func swiftName(_ column: String) -> String {
         let words = column.split(separator: "_").map(String.init)
         guard let first = words.first else { return column }
-        return first + words.dropFirst().map { acronyms.contains($0) ? $0.uppercased() : capitalized($0) }.joined()
+        let name =
+            first + words.dropFirst().map { acronyms.contains($0) ? $0.uppercased() : capitalized($0) }.joined()
+        // What every row has already.
+        return ["self", "init", "hashValue"].contains(name) ? name + "Column" : name
+    }
+
+    /// As the label of an argument.
+    package static func swiftLabel(_ column: String) -> String {
+        let name = swiftName(column)
+        return ["inout", "var", "let"].contains(name) ? "`\(name)`" : name
     }
 
     /// In backticks where it is a reserved word.
@@ -37,8 +46,8 @@ package enum ColumnNames {
     private static let reserved: Set<String> = [
         "actor", "any", "as", "associatedtype", "async", "await", "break", "case", "catch", "class", "continue",
         "default", "defer", "deinit", "do", "else", "enum", "extension", "fallthrough", "false", "fileprivate", "for",
-        "func", "guard", "if", "import", "in", "init", "inout", "internal", "is", "let", "nil", "open", "operator",
-        "precedencegroup", "private", "protocol", "public", "repeat", "rethrows", "return", "self", "some", "static",
+        "func", "guard", "if", "import", "in", "inout", "internal", "is", "let", "nil", "open", "operator",
+        "precedencegroup", "private", "protocol", "public", "repeat", "rethrows", "return", "some", "static",
         "struct", "subscript", "super", "switch", "throw", "throws", "true", "try", "typealias", "var", "where",
         "while",
     ]

@@ -12,10 +12,6 @@ extension ModelChecker {
                 continue
             }
             let swiftName = ColumnNames.swiftIdentifier(column.name.value)
-            if swiftName == "hashValue" {
-                error(
-                    "`\(column.name.value)` would be hashValue in Swift, which every row has already", column.name.mark)
-            }
             if let other = seen.keys.first(where: { ColumnNames.swiftIdentifier($0) == swiftName }) {
                 error("`\(column.name.value)` and `\(other)` would both be \(swiftName) in Swift", column.name.mark)
             }

@@ -37,7 +37,7 @@ package struct SpecReader {
         var table = TableSpec(name: name)
         for (key, value) in entries(node, "table `\(name.value)`", Self.tableKeys) {
             switch key.value {
-            case "about": table.about = text(value, key)?.value ?? ""
+            case "about": table.about = sentence(value, key)
             case "level": table.level = text(value, key)
             case "stores": table.stores = texts(value, key)
             case "key": table.key = texts(value, key)
@@ -81,7 +81,7 @@ package struct SpecReader {
                     text(level, keyword).map { (keyword, $0) }
                 }
             case "stores": column.stores = texts(value, key)
-            case "comment": column.comment = text(value, key)?.value ?? ""
+            case "comment": column.comment = sentence(value, key)
             case "since": column.since = integer(value, key)?.value ?? 1
             default: column.renamedFrom = text(value, key)
             }
@@ -178,6 +178,11 @@ package struct SpecReader {
         if case .scalar(let text, let isQuoted) = node, isQuoted || !text.value.isEmpty { return text }
         error("`\(key.value)` must be a single value, and this is \(node.kind)", node.mark)
         return nil
+    }
+
+    /// Words in one line, whatever the lines in the spec.
+    private mutating func sentence(_ node: YAMLNode, _ key: Marked<String>) -> String {
+        (text(node, key)?.value ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
     private mutating func texts(_ node: YAMLNode, _ key: Marked<String>) -> [Marked<String>] {

@@ -77,7 +77,7 @@ enum SwiftRows {
 
     /// `self.init(...)` with every column.
     static func assignment(_ table: TableModel, _ value: (ColumnModel) -> String) -> String {
-        let arguments = table.rowColumns.map { "\($0.swiftName): \(value($0))" }
+        let arguments = table.rowColumns.map { "\(ColumnNames.swiftLabel($0.name)): \(value($0))" }
         return "        self.init(\n            \(arguments.joined(separator: ",\n            ")))\n"
     }
 

@@ -107,10 +107,6 @@ import Testing
         ),
         ("name: mv_id, tag: PatientID", "12:16: error: `mv_id` starts with mv_ or mva_, which Doris keeps for itself"),
         (
-            "name: hash_value, tag: PatientID",
-            "12:16: error: `hash_value` would be hashValue in Swift, which every row has already"
-        ),
-        (
             "name: study_u_i_d, tag: PatientID",
             "12:16: error: `study_u_i_d` and `study_uid` would both be studyUID in Swift"
         ),
