@@ -210,6 +210,8 @@ public final class StoreSCPService: Sendable {
             metrics.failures.add()
             logger.error("publishing failed, trying again", ["error": .string(String(describing: error))])
         case .incomplete: logger.info("unfinished file removed from the spool")
+        case .lost(let provenance):
+            logger.error("a file is missing from the spool", ["trace": .string(provenance.traceID)])
         case .unpublishable(let provenance):
             logger.error("no event can be made of a stored instance", ["trace": .string(provenance.traceID)])
         }

@@ -12,6 +12,7 @@ public struct FileSystemError: Error, Hashable, Sendable, CustomStringConvertibl
 
     public var isNotFound: Bool { errorNumber == ENOENT }
     public var isExisting: Bool { errorNumber == EEXIST }
+    public var isNotAFolder: Bool { errorNumber == ENOTDIR }
     /// The disk or the quota is full.
     public var isOutOfSpace: Bool { errorNumber == ENOSPC || errorNumber == EDQUOT || errorNumber == EFBIG }
     public var description: String { "\(operation): \(String(cString: strerror(errorNumber)))" }
@@ -182,19 +183,16 @@ public struct PosixFileSystem: FileSystem {
 }
 
 extension FileSystem {
-    /// Makes the folder and those above it that are missing. Returns the folders that got a new name in them, the
-    /// deepest first: they are to be synced for the new folders to stay.
-    func makeFolders(_ path: String) throws(FileSystemError) -> [String] {
+    /// Makes the folder and those above it that are missing. Syncs nothing.
+    func makeFolders(_ path: String) throws(FileSystemError) {
         do {
             try makeFolder(path)
         } catch {
-            if error.isExisting { return [] }
+            if error.isExisting { return }
             guard error.isNotFound, let parent = Self.parent(of: path) else { throw error }
-            let touched = try makeFolders(parent)
+            try makeFolders(parent)
             do { try makeFolder(path) } catch { if !error.isExisting { throw error } }
-            return [parent] + touched
         }
-        return Self.parent(of: path).map { [$0] } ?? []
     }
 
     /// nil for the root and for names without a folder.

@@ -58,6 +58,8 @@ public final class InstanceFiler: Sendable {
         case publishingFailed(any Error)
         /// A file in the spool that never was acknowledged: removed.
         case incomplete
+        /// Somebody removed a file from the spool.
+        case lost(Provenance)
         /// No event can be made of this instance, which is filed.
         case unpublishable(Provenance)
     }
@@ -84,6 +86,8 @@ public final class InstanceFiler: Sendable {
     private let notice: @Sendable (Notice) -> Void
     private let state = Monitor(State())
     private let pendingCount = Atomic<Int>(0)
+    /// Folders of series whose names, and those of the folders above, were synced by this process.
+    private let lastingFolders = Mutex<Set<String>>([])
     private var fileSystem: any FileSystem { spool.fileSystem }
 
     /// - Parameters:
@@ -187,10 +191,17 @@ public final class InstanceFiler: Sendable {
                 break
             }
         }
+        if failure == nil || !filed.isEmpty {
+            lastingFolders.withLock { known in
+                if known.count > 10_000 { known.removeAll() }
+                known.formUnion(order)
+            }
+        }
         finish(filed)
         if let failure {
             notice(.filingFailed(failure))
-            state.withLock { $0.toFile.putBack(failed) }
+            // Behind the others: what cannot be filed for a long time is no reason for them to wait.
+            state.withLock { state in failed.forEach { state.toFile.append($0) } }
             return false
         }
         return true
@@ -209,8 +220,7 @@ public final class InstanceFiler: Sendable {
             case .duplicate, .kept, .refused:
                 // The one that is stored has, or had, its own pending event. Another name of it goes away first, so
                 // that it cannot come up again after the answer.
-                try? fileSystem.remove(spool.path(pending.number))
-                pendingCount.subtract(1, ordering: .relaxed)
+                drop(pending)
                 pending.verdict?.withLock { $0 = outcome }
             }
         }
@@ -231,8 +241,7 @@ public final class InstanceFiler: Sendable {
         if pending.instance == nil {
             guard let instance = try load(pending) else {
                 notice(.incomplete)
-                try fileSystem.remove(spoolPath)
-                pendingCount.subtract(1, ordering: .relaxed)
+                drop(pending)
                 return nil
             }
             pending.instance = instance
@@ -242,49 +251,68 @@ public final class InstanceFiler: Sendable {
         let folder = paths.absolute(
             ArchivePaths.series(tenant: identity.tenant, study: identity.study, series: identity.series))
         let path = "\(folder)/\(identity.instance.value).dcm"
-        do {
-            try fileSystem.link(spoolPath, to: path)
-        } catch {
-            if error.isNotFound {
-                for touched in try fileSystem.makeFolders(folder) { touch(touched) }
-                do {
-                    try fileSystem.link(spoolPath, to: path)
-                } catch {
-                    guard error.isExisting else { throw error }
-                    return try meet(pending.number, provenance, at: path, in: folder, touching: touch)
-                }
-            } else if error.isExisting {
-                return try meet(pending.number, provenance, at: path, in: folder, touching: touch)
-            } else {
-                throw error
+        if !lastingFolders.withLock({ $0.contains(folder) }) {
+            // Also a folder that is there may have been made a moment ago, by a process that then was killed: only a
+            // sync of our own makes sure that its name, and those above, will stay.
+            try fileSystem.makeFolders(folder)
+            var parent = PosixFileSystem.parent(of: folder)
+            while let ancestor = parent, ancestor.utf8.count >= paths.root.utf8.count {
+                touch(ancestor)
+                parent = PosixFileSystem.parent(of: ancestor)
             }
         }
         touch(folder)
-        return .stored
+        do {
+            try fileSystem.link(spoolPath, to: path)
+            return .stored
+        } catch {
+            if error.isNotFound {
+                // Somebody took the folder away, or the file in the spool.
+                lastingFolders.withLock { _ = $0.remove(folder) }
+                do { _ = try fileSystem.open(spoolPath, forWriting: false) } catch {
+                    guard error.isNotFound else { throw error }
+                    notice(.lost(provenance))
+                    drop(pending)
+                    return nil
+                }
+            }
+            guard error.isExisting else { throw error }
+            return try meet(pending.number, provenance, at: path)
+        }
     }
 
-    /// Reads an instance back; nil when it is not whole.
+    private func drop(_ pending: Pending) {
+        try? fileSystem.remove(spool.path(pending.number))
+        pendingCount.subtract(1, ordering: .relaxed)
+    }
+
+    /// Reads an instance back; nil when it is gone or not whole.
     private func load(_ pending: Pending) throws(FileSystemError) -> SpooledInstance? {
-        let file = try fileSystem.open(spool.path(pending.number), forWriting: false)
+        let file: any OpenFile
+        do { file = try fileSystem.open(spool.path(pending.number), forWriting: false) } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
         guard let (provenance, offset) = try Provenance.read(file) else { return nil }
-        // One that has a second name was found whole before it got that name.
+        // One that has a second name was found whole, and synced, before it got that name. Another may be whole in
+        // memory only: its process was killed before the sync.
         if pending.isRecovered, try file.linkCount() < 2 {
             guard try file.size() == offset + provenance.dataSetSize else { return nil }
             guard try DataSetComparison.crc32(of: file, from: offset) == provenance.dataSetCRC32 else { return nil }
+            try file.synchronize()
         }
         return SpooledInstance(number: pending.number, provenance: provenance)
     }
 
     /// There is an instance of these UIDs already.
     private func meet(
-        _ number: UInt64, _ provenance: Provenance, at path: String, in folder: String, touching touch: (String) -> Void
+        _ number: UInt64, _ provenance: Provenance, at path: String
     ) throws(FileSystemError) -> FilingOutcome {
         let spoolPath = spool.path(number)
         let own = try fileSystem.open(spoolPath, forWriting: false)
         let other = try fileSystem.open(path, forWriting: false)
         // A name given before a crash, or in an attempt whose sync failed.
         if try own.identity() == other.identity() {
-            touch(folder)
             return .stored
         }
         let existing = try Provenance.read(other)
@@ -295,27 +323,22 @@ public final class InstanceFiler: Sendable {
             try DataSetComparison.areEqual(
                 own, from: ownOffset, other, from: existing.dataSetOffset, size: provenance.dataSetSize)
         {
-            touch(folder)
             return .duplicate
         }
         switch configuration.policy {
         case .keep:
-            touch(folder)
             return .kept
         case .refuse:
-            touch(folder)
             return .refused
         case .replace: break
         }
         if let existing, existing.0.isLater(than: provenance) {
-            touch(folder)
             return .kept
         }
         let replacing = spool.replacingPath(number)
         do { try fileSystem.remove(replacing) } catch { if !error.isNotFound { throw error } }
         try fileSystem.link(spoolPath, to: replacing)
         try fileSystem.rename(replacing, to: path)
-        touch(folder)
         return .replaced
     }
 
@@ -374,8 +397,7 @@ public final class InstanceFiler: Sendable {
             state.withLock { $0.toPublish.putBack(group) }
             throw error
         }
-        for pending in group { try? fileSystem.remove(spool.path(pending.number)) }
-        pendingCount.subtract(group.count, ordering: .relaxed)
+        group.forEach(drop)
     }
 }
 

@@ -30,7 +30,14 @@ public final class Spool: Sendable {
         self.folder = folder
         self.capacity = max(capacity, 4)
         self.fileSystem = fileSystem
-        for touched in try fileSystem.makeFolders(folder) { try fileSystem.synchronizeFolder(touched) }
+        try fileSystem.makeFolders(folder)
+        // The folder's name, and that of the folder around it, in case they are new.
+        var parent = PosixFileSystem.parent(of: folder)
+        for _ in 0..<2 {
+            guard let ancestor = parent else { break }
+            try fileSystem.synchronizeFolder(ancestor)
+            parent = PosixFileSystem.parent(of: ancestor)
+        }
         guard fileSystem is PosixFileSystem else { return }
         let descriptor = Glibc.open("\(folder)/\(Self.lockName)", O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw FileSystemError(operation: "open the spool's lock", errorNumber: errno) }

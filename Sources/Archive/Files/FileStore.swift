@@ -1,0 +1,98 @@
+/// An instance's file, open.
+public final class StoredFile {
+    public let file: any OpenFile
+    /// Relative to the store.
+    public let path: String
+    /// Bytes of the whole file.
+    public let size: Int64
+
+    init(file: any OpenFile, path: String) throws(FileSystemError) {
+        self.file = file
+        self.path = path
+        size = try file.size()
+    }
+
+    /// What the archive wrote down when it received the instance, and where the data set begins; nil when the file
+    /// came to be by other means.
+    public func provenance() throws(FileSystemError) -> (Provenance, dataSetOffset: Int64)? {
+        try Provenance.read(file)
+    }
+
+    /// The data set is what was received, by its length and CRC-32. Reads all of it. nil without provenance.
+    public func isWhole() throws(FileSystemError) -> Bool? {
+        guard let (provenance, offset) = try provenance() else { return nil }
+        guard size == offset + provenance.dataSetSize else { return false }
+        return try DataSetComparison.crc32(of: file, from: offset) == provenance.dataSetCRC32
+    }
+}
+
+/// The stored instances: finds and lists them by nothing but the folders.
+public struct FileStore: Sendable {
+    public let paths: ArchivePaths
+    private let fileSystem: any FileSystem
+
+    public init(paths: ArchivePaths, fileSystem: any FileSystem = PosixFileSystem()) {
+        self.paths = paths
+        self.fileSystem = fileSystem
+    }
+
+    /// nil when there is no such instance.
+    public func open(_ identity: InstanceIdentity) throws(FileSystemError) -> StoredFile? {
+        let path = ArchivePaths.instance(identity)
+        do {
+            return try StoredFile(file: fileSystem.open(paths.absolute(path), forWriting: false), path: path)
+        } catch {
+            if error.isNotFound { return nil }
+            throw error
+        }
+    }
+
+    /// Ascending, as all lists here; names that are none of ours are left out.
+    public func tenants() throws(FileSystemError) -> [TenantID] {
+        try names(paths.root).compactMap(TenantID.init).sorted()
+    }
+
+    public func studies(of tenant: TenantID) throws(FileSystemError) -> [UID] {
+        var studies: [UID] = []
+        for shard in try names(paths.absolute(tenant.value)) where shard.utf8.count == 2 {
+            for study in try names(paths.absolute("\(tenant.value)/\(shard)")).compactMap(UID.init)
+            where ArchivePaths.study(tenant: tenant, study: study) == "\(tenant.value)/\(shard)/\(study.value)" {
+                studies.append(study)
+            }
+        }
+        return studies.sorted()
+    }
+
+    public func series(of study: UID, tenant: TenantID) throws(FileSystemError) -> [UID] {
+        try names(paths.absolute(ArchivePaths.study(tenant: tenant, study: study))).compactMap(UID.init).sorted()
+    }
+
+    public func instances(of series: UID, study: UID, tenant: TenantID) throws(FileSystemError) -> [UID] {
+        let folder = paths.absolute(ArchivePaths.series(tenant: tenant, study: study, series: series))
+        return try names(folder).compactMap { name in
+            name.hasSuffix(".dcm") ? UID(String(name.dropLast(4))) : nil
+        }.sorted()
+    }
+
+    /// Calls the body with each instance of the tenant, series by series. Memory holds the names of the tenant's
+    /// studies and of one series at a time.
+    public func forEachInstance(
+        of tenant: TenantID, _ body: (InstanceIdentity) throws -> Void
+    ) throws {
+        for study in try studies(of: tenant) {
+            for series in try series(of: study, tenant: tenant) {
+                for instance in try instances(of: series, study: study, tenant: tenant) {
+                    try body(InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance))
+                }
+            }
+        }
+    }
+
+    /// Empty when the folder is missing, or is none.
+    private func names(_ path: String) throws(FileSystemError) -> [String] {
+        do { return try fileSystem.list(path) } catch {
+            if error.isNotFound || error.isNotAFolder { return [] }
+            throw error
+        }
+    }
+}
