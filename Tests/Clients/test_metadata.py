@@ -17,14 +17,16 @@ NAMES = [
 
 
 def plain(value):
-    """JSON without what may differ in form: bulk data, group lengths."""
+    """JSON without what may differ in form: bulk data, group lengths, empty sequences, what stands behind Pixel Data."""
     result = {}
     for tag, element in value.items():
-        if tag.endswith("0000"):
+        if tag.endswith("0000") or tag > "7FE00010":
             continue
         element = dict(element)
         if "BulkDataURI" in element or "InlineBinary" in element:
             element = {"vr": element["vr"], "bulk": True}
+        if element.get("Value") == []:
+            del element["Value"]
         if element.get("vr") == "SQ" and "Value" in element:
             element["Value"] = [plain(item) for item in element["Value"]]
         result[tag] = element

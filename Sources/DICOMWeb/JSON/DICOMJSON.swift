@@ -5,6 +5,7 @@
 /// | here | pydicom | why |
 /// |---|---|---|
 /// | group lengths are left out | kept | PS3.18 F.2.2: group length attributes shall not be included |
+/// | an empty sequence has no Value | `[]` | PS3.18 F.2.5 |
 /// | an empty value among several is `null` | `""` | PS3.18 F.2.5 |
 /// | an empty component group of a name is left out | `""` | PS3.18 F.2.2; a name of empty groups is no value |
 /// | leading and trailing padding that does not count (PS3.5 6.2) is dropped from every value | from the end of the last | `" 1.2"` and `"1.2"` are one value |

@@ -60,7 +60,7 @@ import Testing
             vr = str(attribute["vr"])
             out = {"vr": vr}
             if vr == "SQ":
-                if attribute.get("Value"):
+                if attribute.get("Value"):                # none for an empty sequence
                     out["Value"] = attribute["Value"]
                 return out
             if "InlineBinary" in attribute:
