@@ -3,13 +3,11 @@ internal import ServiceKit
 
 /// A service that runs.
 protocol RunningService: AnyObject {
-    /// Whether it does its work now, and if not why: a constant text.
-    var readiness: Readiness { get }
     /// Ends its work in order, and returns when its threads are gone.
     func stop()
 }
 
-/// The answer to `/readyz`.
+/// Whether a service does its work now, and if not why: a constant text for `/readyz`.
 enum Readiness: Equatable, Sendable {
     case ready
     case notReady(String)

@@ -1,4 +1,3 @@
-internal import Archive
 public import ServiceKit
 
 /// The settings of all programs. Every program reads all of them, so that one file serves all.
@@ -26,114 +25,7 @@ public enum WadoSettings {
             ? nil : "'\(text)' is no AE title: 1 to 16 ASCII characters without backslash"
     }
 
-    // MARK: Web
-
-    public static let httpAddress = Setting.text(
-        "http.address", default: "127.0.0.1",
-        "Address that the web server listens on: by default reachable from this machine only; 0.0.0.0 for all.")
-    public static let httpPort = Setting.integer(
-        "http.port", in: 0...65_535, default: 9999, "Port of DICOMweb; 0 takes a free one.")
-
-    // MARK: DICOM
-
-    public static let dicomAddress = Setting.text(
-        "dicom.address", default: "127.0.0.1",
-        "Address that C-STORE listens on: by default reachable from this machine only; 0.0.0.0 for all.")
-    public static let dicomPort = Setting.integer(
-        "dicom.port", in: 0...65_535, default: 11_111, "Port of C-STORE and C-ECHO; 0 takes a free one.")
-
-    public static let requiresCalledAETitle = Setting.flag(
-        "dicom.require_called_ae_title", default: false, "Whether peers that call another AE title are rejected.")
-    public static let callingAETitles = Setting.list(
-        "dicom.calling_ae_titles", default: [], "The only AE titles that may call; all when empty.")
-    public static let transferSyntaxes = Setting.list(
-        "dicom.transfer_syntaxes", default: [],
-        "UIDs of the transfer syntaxes that are accepted, the preferred first; all of the standard when empty.",
-        check: uidProblem)
-    public static let additionalSOPClasses = Setting.list(
-        "dicom.additional_sop_classes", default: [],
-        "UIDs of SOP classes that are accepted beside the storage SOP classes of the standard.", check: uidProblem)
-    public static let maximumAssociations = Setting.integer(
-        "dicom.maximum_associations", in: 1...10_000, default: 200, "Associations at a time, each with a thread.")
-    public static let artim = Setting.integer(
-        "dicom.artim_seconds", in: 1...3_600, default: 30, unit: "seconds",
-        "How long a peer may take to ask for an association, or to close the connection after one (ARTIM timer).")
-    public static let dicomIdle = Setting.integer(
-        "dicom.idle_seconds", in: 1...86_400, default: 60, unit: "seconds",
-        "How long an association may be silent before it is aborted.")
-    public static let maximumPDULength = Setting.integer(
-        "dicom.maximum_pdu_bytes", in: 4_096...1_048_576, default: 262_144, unit: "bytes",
-        "Longest P-DATA-TF that peers are told to send.")
-
-    @Sendable static func uidProblem(_ uids: [String]) -> String? {
-        guard let wrong = uids.first(where: { UID($0) == nil }) else { return nil }
-        return "'\(wrong)' is no UID: digits and dots, at most 64"
-    }
-
-    // MARK: Store
-
-    public static let duplicates = Setting.choice(
-        "store.duplicates", DuplicatePolicy.allCases.map(\.rawValue), default: DuplicatePolicy.replace.rawValue,
-        "What becomes of a different instance of a UID that is there: kept as it was, replaced, or refused.")
-    public static let minimumFree = Setting.integer(
-        "store.minimum_free_mib", in: 0...1_000_000_000, default: 1_024, unit: "MiB",
-        "Free disk space below which instances are refused (status A700).")
-    public static let maximumInstance = Setting.integer(
-        "store.maximum_instance_mib", in: 0...1_000_000_000, default: 0, unit: "MiB",
-        "Longest data set that is stored; 0 for no limit.")
-    public static let node = Setting.text(
-        "store.node", default: "", "Name of this machine in logs and provenance; its host name when not set."
-    ) {
-        $0.utf8.count > 64 ? "'\($0)' is longer than 64 characters" : nil
-    }
-
-    // MARK: Tenants
-
-    public static let defaultTenant = Setting.text(
-        "tenant.default", default: TenantID.standard.value, "Tenant of what names no other.", check: tenantProblem)
-    public static let tenantTag = Setting.text(
-        "tenant.tag", default: "1211,1217",
-        "Element of the C-STORE command (gggg,eeee) that names the tenant; empty for none."
-    ) {
-        $0.isEmpty || tagNumber($0) != nil ? nil : "'\($0)' is no tag: write it as gggg,eeee in hexadecimal"
-    }
-    public static let tenantsByAETitle = Setting.map(
-        "tenant.by_ae_title", default: [:],
-        "Tenants by AE title; the calling one is looked up first, then the called one.",
-        check: { map in
-            map.values.lazy.compactMap(tenantProblem).first ?? map.keys.lazy.compactMap(aeTitleProblem).first
-        })
-    public static let tenants = Setting.list(
-        "tenant.admitted", default: [], "The only tenants that are admitted; all when empty.",
-        check: { $0.lazy.compactMap(tenantProblem).first })
-
-    @Sendable static func tenantProblem(_ text: String) -> String? {
-        TenantID(text) == nil
-            ? "'\(text)' is no tenant: 1 to 64 letters, digits, '-' and '_'" : nil
-    }
-
-    static func tagNumber(_ text: String) -> UInt32? {
-        let digits = text.filter { $0 != "," && $0 != "(" && $0 != ")" }
-        return digits.utf8.count == 8 ? UInt32(digits, radix: 16) : nil
-    }
-
-    // MARK: Consumer
-
-    public static let consumerGroup = Setting.text(
-        "consumer.group", default: "dicom-consumer-group", "Consumer group of wado-consumer in the event bus.")
-
-    // MARK: Administration
-
-    static func adminPort(_ section: String, _ port: Int) -> Setting<Int> {
-        Setting.integer(
-            "\(section).admin_port", in: 0...65_535, default: port,
-            "Port on 127.0.0.1 of /metrics, /healthz and /readyz; 0 takes a free one, and so does `wado up` by default."
-        )
-    }
-    public static let storeSCPAdminPort = adminPort("dicom", 9981)
-    public static let consumerAdminPort = adminPort("consumer", 9982)
-    public static let webWorkerAdminPort = adminPort("webworker", 9983)
-
+    /// All of them, as they are documented.
     public static let catalogue = SettingsCatalogue(
         [
             .init(
@@ -142,27 +34,13 @@ public enum WadoSettings {
                     AnySetting(data), AnySetting(aeTitle), AnySetting(logLevel), AnySetting(database),
                     AnySetting(databaseWait),
                 ]),
-            .init(
-                "dicom", "DICOM network",
-                [
-                    AnySetting(dicomAddress), AnySetting(dicomPort), AnySetting(requiresCalledAETitle),
-                    AnySetting(callingAETitles), AnySetting(transferSyntaxes), AnySetting(additionalSOPClasses),
-                    AnySetting(maximumAssociations), AnySetting(artim), AnySetting(dicomIdle),
-                    AnySetting(maximumPDULength), AnySetting(storeSCPAdminPort),
-                ]),
-            .init(
-                "store", "Store",
-                [
-                    AnySetting(duplicates), AnySetting(minimumFree), AnySetting(maximumInstance), AnySetting(node),
-                ]),
-            .init(
-                "tenant", "Tenants",
-                [
-                    AnySetting(defaultTenant), AnySetting(tenantTag), AnySetting(tenantsByAETitle),
-                    AnySetting(tenants),
-                ]),
-            .init("http", "Web server", [AnySetting(httpAddress), AnySetting(httpPort)]),
-            .init("consumer", "Consumer", [AnySetting(consumerGroup), AnySetting(consumerAdminPort)]),
-            .init("webworker", "Web worker", [AnySetting(webWorkerAdminPort)]),
+            dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection,
         ], otherVariables: ["WADO_PYTHON", "WADO_PROGRAMS", ServiceMain.supervisedVariable])
+
+    static func adminPort(_ section: String, _ port: Int) -> Setting<Int> {
+        Setting.integer(
+            "\(section).admin_port", in: 0...65_535, default: port,
+            "Port on 127.0.0.1 of /metrics, /healthz and /readyz; 0 takes a free one, and so does `wado up` by default."
+        )
+    }
 }

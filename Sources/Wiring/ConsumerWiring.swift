@@ -1,0 +1,66 @@
+internal import Archive
+internal import ConsumerService
+internal import PostgresAdapter
+internal import ServiceKit
+internal import WebWorkerService
+
+extension ServiceMain {
+    /// `wado-consumer`: indexes instances.
+    public static func consumer() -> Never {
+        run("wado-consumer", about: "indexes received instances", sections: ["consumer"]) { context in
+            let settings = context.settings
+            let threads = settings[WadoSettings.consumerThreads]
+            var configuration = ConsumerService.Configuration(storeRoot: context.folder.store)
+            configuration.group = settings[WadoSettings.consumerGroup]
+            configuration.threads = threads
+            configuration.batchInstances = settings[WadoSettings.consumerBatch]
+            configuration.bulkDataRoot = settings[WadoSettings.httpRoots].first ?? "/dicom-web"
+            configuration.bulkDataThreshold = settings[WadoSettings.bulkDataThreshold]
+            let pool = try Database.open(context, sessions: threads + 1, name: "wado-consumer")
+            let service = ConsumerService(
+                configuration, bus: PostgresEventBus(pool: pool), store: PostgresIngestStore(pool: pool),
+                metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
+            )
+            try service.start()
+            return try ServiceWithAdminServer(
+                port: settings[WadoSettings.consumerAdminPort], context: context,
+                readiness: {
+                    let status = service.status
+                    guard status.isRunning else { return .notReady("stopped") }
+                    return status.healthyWorkers > 0 ? .ready : .notReady("no worker reaches the bus and the stores")
+                },
+                stop: {
+                    service.stop()
+                    pool.close()
+                })
+        }
+    }
+
+    /// `wado-webworker`: keeps metadata compact and counts right.
+    public static func webWorker() -> Never {
+        run("wado-webworker", about: "compacts metadata and counts instances", sections: ["webworker"]) { context in
+            let settings = context.settings
+            var configuration = WebWorkerService.Configuration()
+            configuration.intervalMinutes = Double(settings[WadoSettings.webWorkerInterval])
+            configuration.cpuPercent = Double(settings[WadoSettings.webWorkerCPU])
+            configuration.memoryPercent = Double(settings[WadoSettings.webWorkerMemory])
+            let pool = try Database.open(context, sessions: 3, name: "wado-webworker")
+            let service = WebWorkerService(
+                configuration, queue: PostgresCompactionQueue(pool: pool),
+                metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
+            )
+            try service.start()
+            return try ServiceWithAdminServer(
+                port: settings[WadoSettings.webWorkerAdminPort], context: context,
+                readiness: {
+                    let status = service.status
+                    guard status.isRunning else { return .notReady("stopped") }
+                    return status.isHealthy ? .ready : .notReady("the queue of series cannot be asked")
+                },
+                stop: {
+                    service.stop()
+                    pool.close()
+                })
+        }
+    }
+}
