@@ -21,13 +21,14 @@ public struct DICOMFile: Sendable {
 
     /// What a retrieve puts before the data set's bytes: a preamble of zeros, `DICM` and the file meta as it is, but
     /// without Private Information (0002,0100), (0002,0102), and with a right group length. For a file without file
-    /// meta it is one with the transfer syntax and the UIDs of the data set.
+    /// meta, or with one that is not explicit, it is one with the transfer syntax and the UIDs of the data set.
     public var exportedHeader: [UInt8] {
         guard !layout.meta.isEmpty else { return substituteMeta.encoded() }
         var bytes = [UInt8](repeating: 0, count: 128)
         bytes.append(contentsOf: [0x44, 0x49, 0x43, 0x4D])
         bytes.append(contentsOf: [0x02, 0, 0, 0, 0x55, 0x4C, 4, 0, 0, 0, 0, 0])
         var hasTransferSyntax = false
+        var hasVRs = true
         storage.withUnsafeBytes { all in
             let meta = UnsafeRawBufferPointer(rebasing: all[layout.meta])
             FileMetaLayout.forEach(meta) { tag, _, element in
@@ -36,10 +37,12 @@ public struct DICOMFile: Sendable {
                 case 0x0002_0010: hasTransferSyntax = true
                 default: break
                 }
+                let vr = UInt16(meta[element.lowerBound + 4]) << 8 | UInt16(meta[element.lowerBound + 5])
+                if !RawVR.isKnown(vr) { hasVRs = false }
                 bytes.append(contentsOf: meta[element])
             }
         }
-        guard hasTransferSyntax else { return substituteMeta.encoded() }
+        guard hasTransferSyntax, hasVRs else { return substituteMeta.encoded() }
         FileMetaLayout.setGroupLength(in: &bytes)
         return bytes
     }

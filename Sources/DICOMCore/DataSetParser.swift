@@ -189,6 +189,8 @@ struct DataSetParser {
 
     /// The error with the path to it.
     func failure(_ code: DICOMError.Code, _ tag: UInt32? = nil) -> DICOMError {
+        // Nobody will see it: `retreat` takes the guess back. Paths cost time, and there may be many such errors.
+        if top.isGuess || parents.contains(where: \.isGuess) { return DICOMError(code, at: position) }
         var path: [DICOMError.PathComponent] = []
         for frame in parents.dropFirst() + (parents.isEmpty ? [] : [top]) {
             let entry = elements[frame.entry]

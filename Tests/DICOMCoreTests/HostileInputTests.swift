@@ -152,6 +152,45 @@ import Testing
         #expect(nested.item(Tag(0x0009_1001))?.string(Tag(0x0008_1155)) == "1")
     }
 
+    @Test func manyWrongGuessesTakeNoLonger() throws {
+        // Each item has a UN that looks like a sequence and is none.
+        let guess: [UInt8] =
+            [8, 0, 0x40, 0x11, 0x55, 0x4E, 0, 0, 12, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0, 4, 0, 0, 0, 1, 2, 3, 4]
+        let items = [[UInt8]](repeating: Self.item + guess + Self.itemEnd, count: 100_000).flatMap { $0 }
+        let dataSet = try DataSet(
+            bytes: Self.sequence + items + Self.sequenceEnd, transferSyntax: .explicitVRLittleEndian)
+        #expect(dataSet.items(Tag(0x0008_1140)).count == 100_000)
+        #expect(dataSet.item(Tag(0x0008_1140))?.element(Tag(0x0008_1140))?.vr == .un)
+    }
+
+    @Test func mixedEncodings() throws {
+        let id: [UInt8] = [0x10, 0, 0x20, 0, 0x4C, 0x4F, 2, 0, 0x41, 0x20]
+        let implicit: [UInt8] = [0x10, 0, 0x20, 0, 2, 0, 0, 0, 0x41, 0x20]
+        // VRs where there should be none, and the other way round, also from one element to the next.
+        let explicit = try DataSet(bytes: id, transferSyntax: .implicitVRLittleEndian)
+        #expect(explicit.string(Tag(0x0010_0020)) == "A")
+        let first: [UInt8] = [8, 0, 0x50, 0, 0x53, 0x48, 2, 0, 0x42, 0x20]
+        let mixed = try DataSet(bytes: first + implicit, transferSyntax: .explicitVRLittleEndian)
+        #expect(mixed.string(Tag(0x0010_0020)) == "A" && mixed.element(Tag(0x0010_0020))?.vr == .lo)
+        // VRs that are none: with the short length, and with the long one of a later edition.
+        let question: [UInt8] = [9, 0, 1, 0x10, 0x3F, 0x3F, 2, 0, 1, 2]
+        let later: [UInt8] = [9, 0, 2, 0x10, 0x5A, 0x5A, 0, 0, 2, 0, 0, 0, 3, 4]
+        let odd = try DataSet(bytes: question + later + id, transferSyntax: .explicitVRLittleEndian)
+        #expect(odd.elements.map(\.length) == [2, 2, 2])
+        #expect(odd.elements.map(\.vr) == [.un, .un, .lo])
+        #expect(odd.string(Tag(0x0010_0020)) == "A")
+    }
+
+    @Test func aDeflatedHeaderInflatesNoFurther() throws {
+        var builder = DataSetTests.sample()
+        builder.set(Tag(0x7FE0_0010), vr: .ow, bytes: [UInt8](repeating: 0, count: 80 << 20))
+        let bytes = builder.encoded(in: .deflatedExplicitVRLittleEndian)
+        let dataSet = try DataSet(bytes: bytes, transferSyntax: .deflatedExplicitVRLittleEndian, options: .header)
+        #expect(dataSet.string(Tag(0x0010_0020)) == "A17")
+        #expect(dataSet.stopElement?.length == 80 << 20)
+        #expect(dataSet.storage.count <= 1 << 20)
+    }
+
     @Test func bombsAreRefused() throws {
         var builder = DataSetBuilder()
         builder.set(Tag(0x7FE0_0010), vr: .ow, bytes: [UInt8](repeating: 0, count: 80 << 20))
