@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What is wrong with a multipart body; each answers 400, limits 413.
 public struct MultipartError: Error, Hashable, Sendable, CustomStringConvertible {
     public enum Code: Hashable, Sendable {
@@ -146,31 +148,55 @@ public struct MultipartReader: Sendable {
     ) throws(MultipartReadError<Receiver.Failure>) {
         while position < bytes.byteCount {
             if matched == 0 {
-                let end = Self.firstCarriageReturn(in: bytes, from: position) ?? bytes.byteCount
-                if end > position { try body(bytes.extracting(position..<end), &receiver) }
-                offset += end - position
-                position = end
-                if end == bytes.byteCount { return }
-            }
-            let byte = bytes.unsafeLoad(fromByteOffset: position, as: UInt8.self)
-            if byte == delimiter[matched] {
+                let found = bytes.withUnsafeBytes { Self.search($0, from: position, delimiter) }
+                if found.start > position { try body(bytes.extracting(position..<found.start), &receiver) }
+                matched = found.matched
+                offset += found.start + matched - position
+                position = found.start + matched
+            } else {
+                // Part of the delimiter came with the bytes before.
+                let byte = bytes.unsafeLoad(fromByteOffset: position, as: UInt8.self)
+                guard byte == delimiter[matched] else {
+                    let content = borrowed..<matched
+                    matched = 0
+                    borrowed = 0
+                    if !content.isEmpty { try body(delimiter.span.bytes.extracting(content), &receiver) }
+                    continue
+                }
                 matched += 1
                 position += 1
                 offset += 1
-                guard matched == delimiter.count else { continue }
-                matched = 0
-                borrowed = 0
-                if state == .body {
-                    do { try receiver.endPart() } catch { throw .receiver(error) }
-                }
-                state = .afterBoundary
-                return
             }
-            let content = borrowed..<matched
+            guard matched == delimiter.count else { continue }
             matched = 0
             borrowed = 0
-            if !content.isEmpty { try body(delimiter.span.bytes.extracting(content), &receiver) }
+            if state == .body {
+                do { try receiver.endPart() } catch { throw .receiver(error) }
+            }
+            state = .afterBoundary
+            return
         }
+    }
+
+    /// Where the delimiter begins, and how much of it is there: all of it, or as much as fits before the end. Without
+    /// any, the end.
+    private static func search(
+        _ bytes: UnsafeRawBufferPointer, from start: Int, _ delimiter: [UInt8]
+    ) -> (start: Int, matched: Int) {
+        guard let base = bytes.baseAddress else { return (bytes.count, 0) }
+        var position = start
+        while position < bytes.count, let place = memchr(base + position, 0x0D, bytes.count - position) {
+            position = UnsafeRawPointer(place) - base
+            var matched = 1
+            while matched < delimiter.count, position + matched < bytes.count,
+                bytes[position + matched] == delimiter[matched]
+            {
+                matched += 1
+            }
+            if matched == delimiter.count || position + matched == bytes.count { return (position, matched) }
+            position += 1
+        }
+        return (bytes.count, 0)
     }
 
     private func body<Receiver: MultipartReceiver>(
@@ -215,12 +241,6 @@ public struct MultipartReader: Sendable {
             matched = 2
             borrowed = 2
         default: throw .malformed(MultipartError(code: .malformedBoundary, byteOffset: offset))
-        }
-    }
-
-    private static func firstCarriageReturn(in bytes: RawSpan, from start: Int) -> Int? {
-        bytes.withUnsafeBytes { buffer in
-            buffer[start...].firstIndex(of: 0x0D)
         }
     }
 
