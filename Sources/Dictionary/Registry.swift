@@ -1,4 +1,4 @@
-/// The registries of PS3.6: data elements (Tables 6-1, 7-1, 8-1, 9-1) and unique identifiers (Table A-1).
+/// The registries of PS3.6: data elements (Tables 6-1, 7-1, 8-1, 9-1) and unique identifiers (Table A-1, with A-2).
 public struct Registry: Sendable {
     /// The edition as the document names itself, for example `2026c`; empty when it does not.
     public let edition: String

@@ -7,15 +7,17 @@ public enum RegistryReader {
 
     private static let elementTables = ["6-1", "7-1", "8-1", "9-1"]
     private static let uidTable = "A-1"
+    private static let frameOfReferenceTable = "A-2"
 
-    /// Reads Tables 6-1, 7-1, 8-1, 9-1 (elements) and A-1 (UIDs).
+    /// Reads Tables 6-1, 7-1, 8-1, 9-1 (elements) and A-1 (UIDs), and from Table A-2 the well-known frames of reference
+    /// that A-1 lacks in some editions.
     /// - Parameter document: the bytes of the file.
     /// - Throws: every problem found, with its line: the document is not XML or ends early, a table is missing or
     ///   empty, a row has the wrong number of cells, a cell cannot be what its column says, or a tag, keyword or UID
     ///   appears twice. A registry is whole or is not given at all.
     public static func read(_ document: [UInt8]) throws(RegistryFailure) -> Registry {
         let document = mended(document)
-        let book = try DocBookTables(document, labels: Set(elementTables + [uidTable]))
+        let book = try DocBookTables(document, labels: Set(elementTables + [uidTable, frameOfReferenceTable]))
         let edition = edition(inSubtitle: book.subtitle)
 
         var problems = Problems()
@@ -31,6 +33,10 @@ public enum RegistryReader {
         var uids: [UIDEntry] = []
         if let table = book.tables.first(where: { $0.label == uidTable }) {
             uids = UIDTable.entries(of: table, &problems)
+            if let table = book.tables.first(where: { $0.label == frameOfReferenceTable }) {
+                let known = Set(uids.map(\.uid))
+                uids += UIDTable.frameOfReferences(of: table, &problems).filter { !known.contains($0.uid) }
+            }
         } else {
             problems.add(line: 1, missing(uidTable))
         }

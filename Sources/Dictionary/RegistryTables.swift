@@ -110,12 +110,21 @@ enum ElementTable {
     }
 }
 
-/// Table A-1: rows to UIDs. Editions differ in its columns: keywords came late.
+/// Tables: rows to UIDs. Editions differ in their columns: keywords came late.
 enum UIDTable {
     static func entries(of table: DocBookTable, _ problems: inout Problems) -> [UIDEntry] {
-        guard let columns = Columns(table, required: ["uidvalue", "uidname", "uidtype", "part"], &problems) else {
-            return []
-        }
+        entries(of: table, required: ["uidvalue", "uidname", "uidtype", "part"], kind: nil, &problems)
+    }
+
+    static func frameOfReferences(of table: DocBookTable, _ problems: inout Problems) -> [UIDEntry] {
+        entries(of: table, required: ["uidvalue", "uidname"], kind: "Well-known frame of reference", &problems)
+    }
+
+    /// - Parameter kind: of every row, where the table has no column for it.
+    private static func entries(
+        of table: DocBookTable, required: [String], kind: String?, _ problems: inout Problems
+    ) -> [UIDEntry] {
+        guard let columns = Columns(table, required: required, &problems) else { return [] }
         var entries: [UIDEntry] = []
         entries.reserveCapacity(table.rows.count)
         for row in table.rows where columns.fit(row, of: table, &problems) {
@@ -134,7 +143,7 @@ enum UIDTable {
                     "Table \(table.label): \(uid) has the keyword `\(keyword)`; a keyword has letters and digits")
                 continue
             }
-            let kind = cell("uidtype")
+            let kind = kind ?? cell("uidtype")
             guard !kind.isEmpty else {
                 problems.add(
                     line: row.line, "Table \(table.label): \(uid) has no type; write one, for example SOP Class")

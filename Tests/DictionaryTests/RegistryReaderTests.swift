@@ -56,6 +56,32 @@ import Testing
         #expect(element.isRetired)
     }
 
+    /// The official file of 2026c has the frames of reference in Table A-2 alone, that of 2013 in both.
+    @Test func framesOfReferenceOfTableA2() throws {
+        var book = SmallBook()
+        book.tables.append(
+            SmallBook.Table(
+                label: "A-2", headings: ["UID Value", "UID Name", "UID Keyword", "Normative Reference"],
+                rows: [
+                    ["1.2.840.10008.1.1", "Of Table A-1", "Other", "A book"],
+                    [
+                        "1.2.840.10008.1.4.1.1", "Talairach Brain Atlas Frame of Reference", "TalairachBrainAtlas",
+                        "A book",
+                    ],
+                ]))
+        let uids = try book.read().uids
+        #expect(uids.map(\.keyword) == ["Verification", "TalairachBrainAtlas"])
+        #expect(uids.last?.kind == "Well-known frame of reference")
+
+        book.tables[5].rows[1].removeLast()
+        #expect(
+            book.failure?.problems.map(\.message)
+                == ["Table A-2: this row has 3 cells and the heading 4; mend the row"])
+        book.tables[5].rows[1].append("A book")
+        book.tables[5].rows.append(book.tables[5].rows[1])
+        #expect(book.failure?.problems.first?.message.hasPrefix("UID 1.2.840.10008.1.4.1.1 is here a second") == true)
+    }
+
     @Test func tableOfRealTimeVideoIsAskedOfLaterEditionsOnly() throws {
         var book = SmallBook()
         book.tables.remove(at: 3)
@@ -128,6 +154,7 @@ import Testing
         #expect(ct.keyword == "CTImageStorage")
         #expect(ct.kind == "SOP Class")
         #expect(!ct.isRetired)
+        #expect(uids.contains { $0.name == "JPEG Full Progression, Non-Hierarchical (Process 10 & 12)" })
         let bigEndian = try #require(uids.first { $0.uid == "1.2.840.10008.1.2.2" })
         #expect(bigEndian.name == "Explicit VR Big Endian")
         #expect(bigEndian.kind == "Transfer Syntax")
