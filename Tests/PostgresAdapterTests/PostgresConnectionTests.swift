@@ -126,6 +126,19 @@ struct PostgresConnectionTests {
         let connection = try PostgresConnection(string)
         let partitions = try connection.query("SELECT count(*) FROM bus_partition", operation: "test").integer(0, 0)
         #expect(partitions == 40)
+        #expect(try connection.query("SELECT 1 FROM schema_history", operation: "test").rowCount == 1)
+
+        // Again: nothing is written, and no lock of a table is waited for.
+        let writer = try PostgresConnection(string)
+        try writer.run("BEGIN; LOCK TABLE dicom_state_meta, bus_message IN ACCESS EXCLUSIVE MODE", operation: "test")
+        try connection.run("SET lock_timeout = '200ms'", operation: "test")
+        try SchemaMigrator().migrate(connection)
+        try writer.run("ROLLBACK", operation: "test")
+
+        // What was taken away comes back.
+        try connection.run("DROP TABLE dicom_json_meta", operation: "test")
+        try SchemaMigrator().migrate(connection)
+        #expect(try connection.query("SELECT 1 FROM dicom_json_meta", operation: "test").rowCount == 0)
     }
 }
 

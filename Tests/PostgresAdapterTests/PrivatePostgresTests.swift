@@ -57,6 +57,21 @@ struct PrivatePostgresTests {
         }
     }
 
+    /// As below /root: the server's user may not pass through.
+    @Test(.enabled(if: getuid() == 0, "only root can make such a folder"))
+    func startsBelowAFolderThatItsUserMayNotEnter() throws {
+        let root = "/tmp/wado-closed-\(UUID().uuidString.prefix(8))"
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        try FileManager.default.createDirectory(
+            atPath: root, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        var configuration = PrivatePostgres.Configuration(folder: "\(root)/data/pg")
+        configuration.endsWithProcess = true
+        let server = PrivatePostgres(configuration)
+        try server.start()
+        defer { server.stop() }
+        #expect(try PostgresConnection(server.connectionString).query("SELECT 1", operation: "test").integer(0, 0) == 1)
+    }
+
     @Test func refusesFoldersOfOthers() throws {
         try withFolder { folder in
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

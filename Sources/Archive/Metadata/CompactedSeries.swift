@@ -15,12 +15,26 @@ final class CompactedSeries {
     }
 
     struct Entry {
+        struct Place {
+            var version: UInt64
+            var chunk: Int
+            /// In the chunk's text.
+            var offset: Int
+            var length: Int
+        }
+
         var sopInstanceUID: String
-        var version: UInt64
-        var chunk: Int
-        /// In the chunk's text.
-        var offset: Int
-        var length: Int
+        var place: Place
+
+        init(sopInstanceUID: String, _ place: Place) {
+            self.sopInstanceUID = sopInstanceUID
+            self.place = place
+        }
+
+        var version: UInt64 { place.version }
+        var chunk: Int { place.chunk }
+        var offset: Int { place.offset }
+        var length: Int { place.length }
     }
 
     struct Footer {
@@ -84,60 +98,96 @@ final class CompactedSeries {
     /// The index; read when first asked for.
     func contents() throws(MetadataStoreError) -> (chunks: [Chunk], entries: [Entry]) {
         if let index { return index }
-        let count = Self.indexBytes(footer.indexLength)
-        var bytes = try file.read(at: footer.bodyLength, count: count)
-        guard bytes.count == count else { throw MetadataStoreError(.damaged) }
-        // Take the members' frames out, in place.
-        var (source, target) = (0, 0)
-        while target < footer.indexLength {
-            let length = min(Self.pieceBytes, footer.indexLength - target)
-            for offset in 0..<length { bytes[target + offset] = bytes[source + Self.memberFront + offset] }
-            source += Self.memberFront + length + Self.memberBack
-            target += length
+        let bytes = try indexBytes()
+        var entries: [Entry] = []
+        entries.reserveCapacity(footer.instanceCount)
+        let isGood = bytes.withUnsafeBytes { bytes in
+            Self.forEachEntry(bytes, footer) { uid, entry in
+                entries.append(Entry(sopInstanceUID: String(decoding: uid, as: UTF8.self), entry))
+                return true
+            }
         }
-        let parsed: (chunks: [Chunk], entries: [Entry])? = bytes.withUnsafeBytes { all in
-            let data = UnsafeRawBufferPointer(rebasing: all[..<footer.indexLength])
-            guard libdeflate_crc32(0, data.baseAddress, data.count) == footer.indexCheck else { return nil }
-            return Self.parse(data, footer)
-        }
-        guard let parsed else { throw MetadataStoreError(.damaged) }
+        guard isGood, entries.count == footer.instanceCount else { throw MetadataStoreError(.damaged) }
+        let parsed = (bytes.withUnsafeBytes { Self.chunks($0, footer) }, entries)
         index = parsed
         return parsed
     }
 
-    private static func parse(
-        _ data: UnsafeRawBufferPointer, _ footer: Footer
-    ) -> (chunks: [Chunk], entries: [Entry])? {
-        guard footer.chunkCount * chunkRowBytes <= data.count else { return nil }
-        var chunks: [Chunk] = []
-        chunks.reserveCapacity(footer.chunkCount)
-        for row in 0..<footer.chunkCount {
-            let start = row * chunkRowBytes
-            chunks.append(
-                Chunk(
-                    compressedOffset: Int(truncatingIfNeeded: data.number(start, as: UInt64.self)),
-                    compressedLength: Int(data.number(start + 8, as: UInt32.self)),
-                    textLength: Int(data.number(start + 12, as: UInt32.self))))
+    /// One instance, without making much of the others.
+    func find(_ sopInstanceUID: String) throws(MetadataStoreError) -> (chunk: Chunk, entry: Entry)? {
+        let bytes = try indexBytes()
+        let wanted = Array(sopInstanceUID.utf8)
+        var found: Entry?
+        let isGood = bytes.withUnsafeBytes { bytes in
+            Self.forEachEntry(bytes, footer) { uid, entry in
+                guard uid.count == wanted.count, uid.elementsEqual(wanted) else { return true }
+                found = Entry(sopInstanceUID: sopInstanceUID, entry)
+                return false
+            }
         }
-        var entries: [Entry] = []
-        entries.reserveCapacity(footer.instanceCount)
+        guard isGood else { throw MetadataStoreError(.damaged) }
+        guard let found else { return nil }
+        return (bytes.withUnsafeBytes { Self.chunks($0, footer) }[found.chunk], found)
+    }
+
+    /// The index out of its members, checked.
+    private func indexBytes() throws(MetadataStoreError) -> [UInt8] {
+        let count = Self.indexBytes(footer.indexLength)
+        var bytes = try file.read(at: footer.bodyLength, count: count)
+        guard bytes.count == count else { throw MetadataStoreError(.damaged) }
+        // Take the members' frames out, in place.
+        let check = bytes.withUnsafeMutableBytes { bytes in
+            var (source, target) = (0, 0)
+            while target < footer.indexLength {
+                let length = min(Self.pieceBytes, footer.indexLength - target)
+                let piece = UnsafeRawBufferPointer(rebasing: bytes[(source + Self.memberFront)...].prefix(length))
+                UnsafeMutableRawBufferPointer(rebasing: bytes[target..<(target + length)]).copyMemory(from: piece)
+                source += Self.memberFront + length + Self.memberBack
+                target += length
+            }
+            return libdeflate_crc32(0, bytes.baseAddress, footer.indexLength)
+        }
+        guard check == footer.indexCheck, footer.chunkCount * Self.chunkRowBytes <= footer.indexLength else {
+            throw MetadataStoreError(.damaged)
+        }
+        bytes.removeLast(bytes.count - footer.indexLength)
+        return bytes
+    }
+
+    private static func chunks(_ data: UnsafeRawBufferPointer, _ footer: Footer) -> [Chunk] {
+        (0..<footer.chunkCount).map { row in
+            let start = row * chunkRowBytes
+            return Chunk(
+                compressedOffset: Int(truncatingIfNeeded: data.number(start, as: UInt64.self)),
+                compressedLength: Int(data.number(start + 8, as: UInt32.self)),
+                textLength: Int(data.number(start + 12, as: UInt32.self)))
+        }
+    }
+
+    /// Visits the rows of instances until `body` returns false.
+    /// - Returns: false when one is damaged.
+    private static func forEachEntry(
+        _ data: UnsafeRawBufferPointer, _ footer: Footer,
+        _ body: (_ uid: Slice<UnsafeRawBufferPointer>, _ entry: Entry.Place) -> Bool
+    ) -> Bool {
         var position = footer.chunkCount * chunkRowBytes
         while position < data.count {
             let uidLength = Int(data[position])
-            guard position + 21 + uidLength <= data.count else { return nil }
-            let uid = String(decoding: data[(position + 1)..<(position + 1 + uidLength)], as: UTF8.self)
+            guard position + 21 + uidLength <= data.count else { return false }
+            let uid = data[(position + 1)..<(position + 1 + uidLength)]
             position += 1 + uidLength
-            let entry = Entry(
-                sopInstanceUID: uid, version: data.number(position, as: UInt64.self),
+            let place = Entry.Place(
+                version: data.number(position, as: UInt64.self),
                 chunk: Int(data.number(position + 8, as: UInt32.self)),
                 offset: Int(data.number(position + 12, as: UInt32.self)),
                 length: Int(data.number(position + 16, as: UInt32.self)))
-            guard chunks.indices.contains(entry.chunk), entry.offset + entry.length <= chunks[entry.chunk].textLength
-            else { return nil }
-            entries.append(entry)
             position += 20
+            guard place.chunk < footer.chunkCount else { return false }
+            let row = place.chunk * chunkRowBytes
+            guard place.offset + place.length <= Int(data.number(row + 12, as: UInt32.self)) else { return false }
+            if !body(uid, place) { return true }
         }
-        return entries.count == footer.instanceCount ? (chunks, entries) : nil
+        return true
     }
 
     /// The text of one chunk.

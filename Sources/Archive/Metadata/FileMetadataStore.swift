@@ -177,15 +177,16 @@ public final class FileMetadataStore: MetadataStore {
                 size = snapshot.logEnd
             }
         }
-        return try write(update, to: log, at: size, isNew: isNew, versions, paths)
+        return try write(update, to: log, at: size, isNew: isNew, consume versions, paths)
     }
 
     /// Appends what is new; `versions` is what the series has so far.
     private func write(
-        _ update: SeriesMetadataUpdate, to log: FileHandle, at size: Int, isNew: Bool, _ versions: [String: UInt64],
-        _ paths: Paths
+        _ update: SeriesMetadataUpdate, to log: FileHandle, at size: Int, isNew: Bool,
+        _ known: consuming [String: UInt64], _ paths: Paths
     ) throws(MetadataStoreError) -> Int {
-        var versions = versions
+        // The only reference, so that a large one is not copied for every append.
+        var versions = consume known
         var records: [UInt8] = []
         for instance in update.instances {
             let version = SeriesLog.version(of: instance.json)

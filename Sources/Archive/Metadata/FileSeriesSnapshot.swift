@@ -190,7 +190,11 @@ final class FileSeriesSnapshot: SeriesSnapshot {
     }
 
     func json(of sopInstanceUID: String) throws(MetadataStoreError) -> [UInt8]? {
-        try loadItems()
+        if isCompact, let compacted {
+            guard let (chunk, entry) = try compacted.find(sopInstanceUID) else { return nil }
+            let text = try compacted.text(of: chunk, with: inflater)
+            return Array(text[entry.offset..<(entry.offset + entry.length)])
+        }
         guard let item = items.last(where: { $0.sopInstanceUID == sopInstanceUID }) else { return nil }
         var json: [UInt8] = []
         try withJSON(of: item) { json = [UInt8]($0) }

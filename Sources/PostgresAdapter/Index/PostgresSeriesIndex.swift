@@ -23,26 +23,44 @@ public final class PostgresSeriesIndex: SeriesIndex {
             throw PostgresError(
                 code: .init(rawValue: "0A000"), operation: "search", message: "instances are not in this index")
         }
-        var predicates = SearchPredicates(tenantID: tenantID, query: query, warnsOfInstanceKeys: true)
         let limit = min(query.limit ?? configuration.maximumResults, configuration.maximumResults)
         let plan = AnswerPlan(query, retrieveRoot: retrieveRoot)
-        let isPlain = predicates.isPlain
-        // One more than asked for shows whether there is more.
-        let limitParameter = predicates.bind(.int8(Int64(limit) + 1))
-        let offsetParameter = predicates.bind(.int8(Int64(query.offset)))
-        let sql = Self.sql(
-            query.level, plan, condition: predicates.sql, limit: limitParameter, offset: offsetParameter)
-        let parameters = predicates.parameters
+        let statement = Statement(query, plan, tenantID: tenantID, limit: limit)
         let objects = try pool.retryingOnce { connection throws(PostgresError) in
             let result =
-                isPlain
-                ? try connection.query(sql, parameters, operation: "search")
-                : try connection.queryOnce(sql, parameters, operation: "search")
+                statement.isPlain
+                ? try connection.query(statement.sql, statement.parameters, operation: "search")
+                : try connection.queryOnce(statement.sql, statement.parameters, operation: "search")
             return (0..<result.rowCount).map { plan.object(result, $0) }
         }
         return IndexAnswer(
             objects: Array(objects.prefix(limit)), isPartial: objects.count > limit,
-            warnings: query.warnings + predicates.warnings)
+            warnings: query.warnings + statement.warnings)
+    }
+
+    /// One search as PostgreSQL gets it.
+    package struct Statement {
+        package let sql: String
+        package let parameters: [PostgresValue]
+        /// True when one plan for all values will do.
+        package let isPlain: Bool
+        let warnings: [String]
+
+        init(_ query: QIDOQuery, _ plan: AnswerPlan, tenantID: String, limit: Int) {
+            var predicates = SearchPredicates(tenantID: tenantID, query: query, warnsOfInstanceKeys: true)
+            // One more than asked for shows whether there is more.
+            let limit = predicates.bind(.int8(Int64(limit) + 1))
+            let offset = predicates.bind(.int8(Int64(query.offset)))
+            sql = PostgresSeriesIndex.sql(query.level, plan, condition: predicates.sql, limit: limit, offset: offset)
+            parameters = predicates.parameters
+            isPlain = predicates.isPlain
+            warnings = predicates.warnings
+        }
+
+        /// For looking at its plan.
+        package init(_ query: QIDOQuery, tenantID: String) {
+            self.init(query, AnswerPlan(query, retrieveRoot: nil), tenantID: tenantID, limit: query.limit ?? 100)
+        }
     }
 
     private static func sql(

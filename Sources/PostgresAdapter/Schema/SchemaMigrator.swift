@@ -12,27 +12,74 @@ public struct SchemaMigrator: Sendable {
     /// The advisory lock of migrations: any number, the same in all versions.
     static let lock: Int64 = 0x7761_646F_0001
 
-    /// Creates what is missing.
+    /// Creates what is missing. When the database has seen just this schema before, that is one look at it: a service
+    /// that starts takes no locks of tables that others write to.
     /// - Throws: `PostgresError`; the database is then as it was before.
     public func migrate(_ connection: PostgresConnection) throws(PostgresError) {
+        let steps = statements
+        let fingerprint = Self.fingerprint(steps)
+        if try isCurrent(connection, fingerprint) { return }
         try connection.transaction { connection throws(PostgresError) in
             try connection.query(
                 "SELECT pg_advisory_xact_lock($1)", [.int8(Self.lock)], operation: "wait for other migrations")
-            for table in ArchiveSchema.tables {
-                guard let statements = table.postgresDDL else { continue }
-                try connection.run(statements, operation: "create \(table.name)")
-            }
-            // Rows that are updated as instances come find room beside themselves.
-            try connection.run(
-                "ALTER TABLE dicom_state_meta SET (fillfactor = 80); ALTER TABLE dicom_json_meta SET (fillfactor = 70)",
-                operation: "set storage parameters")
-            try connection.run(BusSchema.tables + PostgresDeadLetters.table, operation: "create the event bus")
-            for topic in Topic.allCases {
-                try connection.run(
-                    BusSchema.partitions(of: topic, count: busPartitions), operation: "create the topics")
-            }
+            if try isCurrent(connection, fingerprint) { return }
+            for (name, sql) in steps { try connection.run(sql, operation: "create \(name)") }
             try makePartitions(connection, now: .now)
+            try connection.query(
+                "INSERT INTO schema_history (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING", [.text(fingerprint)],
+                operation: "record the migration")
         }
+    }
+
+    /// Every statement can be repeated.
+    private var statements: [(name: String, sql: String)] {
+        var steps: [(name: String, sql: String)] = [
+            (
+                "schema_history",
+                """
+                CREATE TABLE IF NOT EXISTS schema_history (
+                    fingerprint text PRIMARY KEY,
+                    applied_time timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+                )
+                """
+            )
+        ]
+        for table in ArchiveSchema.tables {
+            if let sql = table.postgresDDL { steps.append((table.name, sql)) }
+        }
+        // Rows that are updated as instances come find room beside themselves.
+        steps.append(
+            (
+                "storage parameters",
+                "ALTER TABLE dicom_state_meta SET (fillfactor = 80); ALTER TABLE dicom_json_meta SET (fillfactor = 70)"
+            ))
+        steps.append(("the event bus", BusSchema.tables + PostgresDeadLetters.table))
+        for topic in Topic.allCases {
+            steps.append(("topic \(topic.rawValue)", BusSchema.partitions(of: topic, count: busPartitions)))
+        }
+        return steps
+    }
+
+    /// True when these statements were run, and no table was taken away since.
+    private func isCurrent(
+        _ connection: PostgresConnection, _ fingerprint: String
+    ) throws(PostgresError) -> Bool {
+        let tables =
+            ArchiveSchema.tables.filter { $0.postgresDDL != nil }.map(\.name) + [
+                "schema_history", "bus_partition", "bus_message", "bus_offset", "bus_dead_letter",
+            ]
+        let missing = try connection.query(
+            "SELECT count(*) FROM unnest($1::text[]) AS t(name) WHERE to_regclass(t.name) IS NULL",
+            [.textArray(tables)], operation: "look at the schema")
+        guard missing.integer(0, 0) == 0 else { return false }
+        let found = try connection.query(
+            "SELECT 1 FROM schema_history WHERE fingerprint = $1", [.text(fingerprint)],
+            operation: "look at the schema")
+        return found.rowCount > 0
+    }
+
+    private static func fingerprint(_ steps: [(name: String, sql: String)]) -> String {
+        SeaHash.decimal(steps.map { $0.name + "\n" + $0.sql }.joined(separator: "\n"))
     }
 
     /// Creates the partitions of this month and the two after it; call it at start and once a day.
