@@ -149,7 +149,12 @@ let package = Package(
                 "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "HTTPServer", "ServiceKit",
                 "CDeflate",
             ]),
-        tests("Wiring", ["ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive"]),
+        tests(
+            "Wiring",
+            [
+                "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "PostgresAdapter",
+                "PostgresTestSupport",
+            ]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import ServiceKit
+public import ServiceKit
 
 /// A service that runs.
 protocol RunningService: AnyObject {
@@ -61,7 +61,7 @@ public enum ServiceMain {
                 Double(logger.count(of: level))
             }
         }
-        let lifeline = Environment.all[supervisedVariable] == nil ? nil : try? watchSupervisor()
+        let lifeline = watchSupervisor()
         let service: any RunningService
         do {
             let folder = DataFolder(settings[WadoSettings.data])
@@ -84,9 +84,10 @@ public enum ServiceMain {
         withExtendedLifetime(lifeline) { exit(0) }
     }
 
-    /// Asks for the end when standard input ends.
-    private static func watchSupervisor() throws(ThreadError) -> ServiceThread {
-        try ServiceThread(name: "lifeline", stackBytes: 256 << 10) { _ in
+    /// Where `WADO_SUPERVISED` is set: a thread that asks for the end when standard input ends.
+    public static func watchSupervisor() -> ServiceThread? {
+        guard Environment.all[supervisedVariable] != nil else { return nil }
+        return try? ServiceThread(name: "lifeline", stackBytes: 256 << 10) { _ in
             var buffer = [UInt8](repeating: 0, count: 64)
             while true {
                 let count = read(0, &buffer, buffer.count)

@@ -10,6 +10,8 @@ enum UpCommand {
 
     static func run(_ arguments: [String]) throws -> Int32 {
         let signals = SignalWaiter(watchesChildren: true)
+        let lifeline = ServiceMain.watchSupervisor()
+        defer { withExtendedLifetime(lifeline) {} }
         let withSample = arguments.contains("--sample")
         var settings = try Main.settings(arguments.filter { $0 != "--sample" })
         let folder = DataFolder(settings[WadoSettings.data])

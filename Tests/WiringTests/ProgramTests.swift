@@ -1,0 +1,162 @@
+import DICOMCore
+import DICOMDictionary
+import Foundation
+import PostgresTestSupport
+import ServiceKit
+import Testing
+import Wiring
+
+/// The tool as people see it.
+@Suite(.enabled(if: Programs.areBuilt)) struct ProgramTests {
+    @Test(arguments: [
+        (["frobnicate"], Int32(64), "there is no 'frobnicate'"), (["upp"], 64, "did you mean up?"),
+        (["up", "--dicom-prot", "1"], 78, "there is no flag --dicom-prot; did you mean --dicom-port?"),
+        (["up", "--http-port", "x"], 78, "flag --http-port: 'x' is not a whole number from 0 to 65535"),
+        (["status", "--data", "/nonexistent/wado"], 1, "no archive runs in /nonexistent/wado: start it with `wado up"),
+        (["import", "--data", "/nonexistent/wado"], 78, "name the files or folders"),
+        (["up", "extra"], 78, "'extra' is not expected here"),
+    ])
+    func mistakesAreExplained(arguments: [String], status: Int32, message: String) throws {
+        let output = try Programs.wado(arguments)
+        #expect(output.status == status && output.errors.contains(message), "\(output)")
+    }
+
+    @Test func environmentMistakesAreExplained() throws {
+        let output = try Programs.wado(["up"], environment: ["WADO_DICOM_PROT": "1"])
+        #expect(output.status == 78)
+        #expect(
+            output.errors.contains("variable WADO_DICOM_PROT: there is no such setting; did you mean WADO_DICOM_PORT?"))
+    }
+
+    @Test func helpNamesEverySetting() throws {
+        let output = try Programs.wado(["up", "--help"])
+        #expect(output.status == 0)
+        for declaration in WadoSettings.catalogue.declarations { #expect(output.text.contains(declaration.flag)) }
+        #expect(try Programs.wado(["help"]).text.contains("wado import"))
+        #expect(try Programs.wado(["version"]).text.hasPrefix("wado "))
+    }
+
+    @Test(arguments: ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server"])
+    func servicesExplainThemselves(name: String) throws {
+        let help = try Programs.run(name, ["--help"])
+        #expect(help.status == 0 && help.text.contains("usage: \(name)"))
+        let temporary = try TemporaryFolder()
+        let output = try Programs.run(name, ["--data", temporary.path + "/data"])
+        #expect(output.status == 78 && output.errors.contains("database is not set"), "\(output)")
+    }
+
+    @Test func takenPortAndOtherFolders() throws {
+        let temporary = try TemporaryFolder()
+        guard case .free(let port) = Sockets.probe(host: "127.0.0.1", port: 0) else { return }
+        let socket = try #require(listener(port))
+        defer { close(socket) }
+        let taken = try Programs.wado(["up", "--data", temporary.path + "/a", "--dicom-port", "\(port)"])
+        #expect(taken.status == 1 && taken.errors.contains("port \(port) (dicom.port) is taken by another program"))
+        try "9999\n".write(toFile: temporary.path + "/format", atomically: true, encoding: .utf8)
+        let newer = try Programs.wado(["up", "--data", temporary.path])
+        #expect(newer.status == 1 && newer.errors.contains("written by a newer version of Wado"))
+    }
+
+    private func listener(_ port: Int) -> Int32? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        return result == 0 && listen(descriptor, 1) == 0 ? descriptor : nil
+    }
+
+    @Test func sampleIsAVolume() throws {
+        let temporary = try TemporaryFolder()
+        let output = try Programs.wado(["sample", "--out", temporary.path])
+        #expect(output.status == 0)
+        let names = DataFolder.list(temporary.path).sorted()
+        try #require(names.count == 64)
+        var positions: [Double] = []
+        var instances: Set<String> = []
+        for name in names {
+            let file = try DICOMFile.read(path: temporary.path + "/" + name)
+            let data = file.dataSet
+            #expect(file.meta?.mediaStorageSOPInstanceUID == data.string(.sopInstanceUID))
+            #expect(data.string(.sopClassUID) == UIDs.ctImageStorage)
+            #expect(data.doubles(.imageOrientationPatient) == [1, 0, 0, 0, 1, 0])
+            positions.append(try #require(data.doubles(.imagePositionPatient)?.last))
+            instances.insert(try #require(data.string(.sopInstanceUID)))
+            let pixels = try #require(data.element(.pixelData))
+            #expect(pixels.length == 256 * 256 * 2)
+            #expect(data.strings(.imagePositionPatient).allSatisfy { $0.utf8.count <= 16 })
+        }
+        #expect(instances.count == 64 && instances.allSatisfy { $0.utf8.count <= 64 })
+        for (below, above) in zip(positions, positions.dropFirst()) { #expect(abs(above - below - 3.2) < 1e-6) }
+        // In the middle: air in the corner, bone at the side, brain inside.
+        let middle = try DICOMFile.read(path: temporary.path + "/" + names[32]).dataSet
+        let pixels = try #require(middle.element(.pixelData))
+        middle.withValue(of: pixels) { bytes in
+            func hounsfield(_ column: Int, _ row: Int) -> Int {
+                Int(bytes.unsafeLoadUnaligned(fromByteOffset: (row * 256 + column) * 2, as: UInt16.self)) - 1024
+            }
+            #expect(hounsfield(2, 2) < -950)
+            #expect(hounsfield(128, 12) > 700)
+            #expect((10...60).contains(hounsfield(128, 160)))
+        }
+    }
+}
+
+extension Programs {
+    static func wado(_ arguments: [String], environment: [String: String] = [:]) throws -> Output {
+        try run("wado", arguments, environment: environment)
+    }
+}
+
+/// The archive as a whole.
+@Suite(.serialized, .enabled(if: Programs.areBuilt && TestPostgres.isInstalled)) struct ArchiveTests {
+    @Test func fromImportToStatus() throws {
+        let archive = try ArchiveUnderTest()
+        let data = archive.folder.path
+        let sample = archive.temporary.path + "/sample"
+        #expect(try Programs.wado(["sample", "--out", sample]).status == 0)
+        try "no image".write(toFile: sample + "/notes.txt", atomically: true, encoding: .utf8)
+        let imported = try Programs.wado(["import", sample, "--data", data])
+        #expect(imported.status == 0 && imported.text.hasPrefix("64 stored ("), "\(imported)")
+        #expect(imported.text.contains("0 refused, 1 not DICOM"))
+        // The same again, from the sample itself.
+        #expect(try Programs.wado(["sample", "--data", data]).status == 0)
+        let study = try archive.eventually("the study is counted") { () -> [String: Any]? in
+            let studies = try archive.json("/studies?PatientID=WADO-SAMPLE")
+            guard let study = studies.first, value(study, "00201208") as? Int == 64 else { return nil }
+            return studies.count == 1 ? study : nil
+        }
+        #expect(((value(study, "00100010") as? [String: Any])?["Alphabetic"] as? String) == "Phantom^Shepp-Logan")
+        let status = try Programs.wado(["status", "--data", data])
+        #expect(status.status == 0 && status.text.contains("1 studies, 1 series, 64 instances"), "\(status)")
+        let doctor = try Programs.wado(["doctor", "--data", data])
+        #expect(doctor.status == 0 && doctor.text.contains("PostgreSQL") && !doctor.text.contains("BAD"), "\(doctor)")
+        let second = try Programs.wado(["up", "--data", data])
+        #expect(second.status == 1 && second.errors.contains("in use by another `wado up`"))
+        for (name, root) in archive.endpoints.admin {
+            for page in ["healthz", "readyz", "metrics"] {
+                #expect(LocalHTTP.get("\(root)/\(page)")?.status == 200, "\(name) \(page)")
+            }
+        }
+        let missing = try Programs.wado(["import", "/nonexistent/file.dcm", "--data", data])
+        #expect(missing.status == 1 && missing.errors.contains("no such file or folder: /nonexistent/file.dcm"))
+
+        let processes = archive.endpoints.processes.values
+        #expect(archive.stop() == 0)
+        #expect(processes.allSatisfy { kill($0, 0) != 0 })
+        #expect(try Endpoints.read(from: archive.folder) == nil)
+        // Every line of every log is JSON, and no patient's name is in any.
+        for name in DataFolder.list(archive.folder.log) where name.hasSuffix(".log") {
+            let text = try String(contentsOfFile: archive.folder.log + "/" + name, encoding: .utf8)
+            #expect(!text.contains("Phantom^") && !text.contains("WADO-SAMPLE"))
+            for line in text.split(separator: "\n") {
+                #expect(FlatJSON.parse(Array(line.utf8)) != nil, "\(name): \(line)")
+            }
+        }
+    }
+}
