@@ -8,8 +8,7 @@ struct CopyWriter {
     /// - Parameter limit: of characters; nil cuts nothing, and leaves a NUL for PostgreSQL to refuse.
     mutating func text(_ value: String?, limit: Int? = nil) {
         guard let value else { return null() }
-        var text = limit.map { value.limited(to: $0).text } ?? value
-        text.withUTF8 { utf8 in
+        value.withLimitedUTF8(limit) { utf8 in
             append(UInt32(utf8.count))
             bytes.append(contentsOf: utf8)
         }

@@ -14,7 +14,7 @@ struct JSONWriter {
     mutating func text(_ name: StaticString, _ value: String?, limit: Int? = nil) {
         key(name)
         guard let value else { return null() }
-        quoted(limit.map { value.limited(to: $0).text } ?? value)
+        value.withLimitedUTF8(limit) { quoted($0) }
     }
 
     mutating func int(_ name: StaticString, _ value: Int32?) { bigint(name, value.map(Int64.init)) }
@@ -73,22 +73,19 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    private mutating func quoted(_ text: String) {
-        var text = text
+    private mutating func quoted(_ utf8: UnsafeBufferPointer<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
-        text.withUTF8 { utf8 in
-            var start = 0
-            for index in 0..<utf8.count {
-                let byte = utf8[index]
-                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F else {
-                    continue
-                }
-                bytes.append(contentsOf: utf8[start..<index])
-                start = index + 1
-                escape(byte)
+        var start = 0
+        for index in 0..<utf8.count {
+            let byte = utf8[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F else {
+                continue
             }
-            bytes.append(contentsOf: utf8[start...])
+            bytes.append(contentsOf: utf8[start..<index])
+            start = index + 1
+            escape(byte)
         }
+        bytes.append(contentsOf: utf8[start...])
         bytes.append(UInt8(ascii: "\""))
     }
 

@@ -1,4 +1,21 @@
+import Glibc
+
 extension String {
+    /// Lends the UTF-8 of the text limited to so many characters; of all of it when the limit is nil.
+    @inline(__always) func withLimitedUTF8(_ limit: Int?, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        var text = self
+        let isLent = text.withUTF8 { utf8 in
+            if let limit, utf8.count > limit || hasNUL(utf8) {
+                return false
+            }
+            body(utf8)
+            return true
+        }
+        if isLent { return }
+        text = limited(to: limit ?? .max).text
+        text.withUTF8(body)
+    }
+
     /// The text without anything from its first NUL on, and not longer than `limit` Unicode scalars, which is how
     /// PostgreSQL counts; cut between characters as people see them.
     package func limited(to limit: Int) -> (text: String, isCut: Bool, hadNUL: Bool) {
@@ -22,4 +39,9 @@ extension String {
         if boundary == text.startIndex { boundary = end }
         return (String(text[..<boundary]), true, hadNUL)
     }
+}
+
+private func hasNUL(_ utf8: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard let start = utf8.baseAddress else { return false }
+    return memchr(start, 0, utf8.count) != nil
 }
