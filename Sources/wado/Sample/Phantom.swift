@@ -7,7 +7,7 @@ struct Phantom {
     /// Millimetres between the centres of pixels.
     let pixelSpacing = 0.9375
     /// Millimetres between the centres of slices.
-    let sliceSpacing = 3.2
+    let sliceSpacing = 2.85
     /// What is stored is the value in Hounsfield units less this.
     let rescaleIntercept = -1024
 
