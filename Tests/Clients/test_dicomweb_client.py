@@ -107,7 +107,7 @@ def test_frames_of_samples(archive, web, name):
     if not path.exists():
         pytest.skip(f"this pydicom has no {name}")
     dataset = pydicom.dcmread(path)
-    archive.dcmtk("dcmsend", path)
+    archive.dcmtk("dcmsend", "--decompress-never", path)
     uids = dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID
     stored_uids(web, uids)
     count = int(dataset.get("NumberOfFrames", 1))
