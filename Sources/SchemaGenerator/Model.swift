@@ -13,6 +13,9 @@ package enum Store: String, CaseIterable, Sendable {
 
 package enum Level: String, CaseIterable, Sendable {
     case patient, study, series, instance
+
+    /// How far below the patient.
+    var depth: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
 package enum SearchKind: String, CaseIterable, Sendable {

@@ -260,6 +260,9 @@ extension ModelChecker {
     private mutating func queryAttributes(_ spec: ColumnSpec, _ column: inout ColumnModel, _ model: TableModel) {
         column.level = one(of: Level.allCases, spec.level, "level")
         column.search = one(of: SearchKind.allCases, spec.search, "search")
+        if let level = column.level, let row = model.level, let mark = spec.level?.mark, level.depth > row.depth {
+            error("a row is one \(row.rawValue), which has no attribute of the level \(level.rawValue)", mark)
+        }
         guard let search = column.search, let mark = spec.search?.mark else {
             if let first = spec.also.first { error("`also` is for columns with `search:`", first.keyword.mark) }
             return

@@ -23,6 +23,7 @@ extension ModelChecker {
         if doris.distributeBy.isEmpty {
             error("`doris` needs `distribute_by:`, the columns whose hash picks the bucket", doris.mark)
         }
+        checkOnce(doris.distributeBy)
         for name in doris.distributeBy {
             guard column(name, model, "distribution") != nil else { continue }
             if !model.key.contains(name.value) {
@@ -91,6 +92,7 @@ extension ModelChecker {
             error("`\(topic.value)` is no name for a topic", topic.mark)
         }
         let sent = model.columns(in: .doris).filter { !$0.isComputedOnLoad }.map(\.name)
+        checkOnce(load.columns ?? [])
         for name in load.columns ?? [] {
             guard let column = column(name, model, "load") else { continue }
             if !column.stores.contains(.doris) {

@@ -40,6 +40,7 @@ struct ModelChecker {
             }
             tables.append(check(table, spec))
         }
+        checkSearches(spec, tables)
         return SchemaModel(version: spec.version, brokers: spec.doris.brokers, tables: tables)
     }
 
@@ -76,11 +77,9 @@ struct ModelChecker {
 
     private mutating func checkKey(_ table: TableSpec, _ model: inout TableModel) {
         if table.key.isEmpty { error("table `\(table.name.value)` has no `key:`", table.name.mark) }
-        for (position, name) in table.key.enumerated() {
+        checkOnce(table.key)
+        for name in table.key {
             guard let column = column(name, model, "key") else { continue }
-            if table.key[..<position].contains(where: { $0.value == name.value }) {
-                error("`\(name.value)` is in the key twice", name.mark)
-            }
             if column.isNullable {
                 let hint = column.attribute == nil ? "make it `required: true`" : "make its column `required: true`"
                 error(
@@ -111,6 +110,7 @@ struct ModelChecker {
         var indexes: [IndexModel] = []
         for spec in table.indexes {
             guard let first = spec.first else { continue }
+            checkOnce(spec)
             var parts: [IndexModel.Part] = []
             for name in spec {
                 let isLower = name.value.hasPrefix("lower(") && name.value.hasSuffix(")")
@@ -162,6 +162,34 @@ struct ModelChecker {
     }
 
     // MARK: Help
+
+    /// No name stands in the list twice.
+    mutating func checkOnce(_ names: [Marked<String>]) {
+        for (position, name) in names.enumerated() where names[..<position].contains(where: { $0.value == name.value })
+        {
+            error("`\(name.value)` is in this list twice", name.mark)
+        }
+    }
+
+    /// Each attribute is searched in one column only, or no one could tell which.
+    private mutating func checkSearches(_ spec: Spec, _ tables: [TableModel]) {
+        var seen: [[UInt32]: String] = [:]
+        for (table, written) in zip(tables, spec.tables) {
+            for column in table.columns where column.search != nil {
+                guard let path = column.attribute,
+                    let mark = written.columns.first(where: { $0.name.value == column.name })?.search?.mark
+                else { continue }
+                for (tags, name) in [(path.tags, path.text)]
+                    + column.also.map({ ([$0.element.tag], $0.element.keyword) })
+                {
+                    if let other = seen[tags] {
+                        error("\(name) is searched in \(other) already; take `search` out of one of them", mark)
+                    }
+                    seen[tags] = "\(table.name).\(column.name)"
+                }
+            }
+        }
+    }
 
     mutating func column(_ name: Marked<String>, _ model: TableModel, _ what: String) -> ColumnModel? {
         if let column = model.columns.first(where: { $0.name == name.value }) { return column }

@@ -121,6 +121,31 @@ import Testing
         #expect(found == messages.map { "fields.yaml:\($0)" })
     }
 
+    @Test func anAttributeIsSearchedInOneColumnOnly() throws {
+        let spec = SpecSamples.spec(
+            "name: a, tag: PatientID, level: patient, search: exact",
+            "name: b, tag: AccessionNumber, level: study, search: exact, also: {PatientID: study}")
+        #expect(
+            try SpecSamples.diagnose(spec) == [
+                "fields.yaml:13:63: error: PatientID is searched in things.a already; take `search` out of one of them"
+            ])
+    }
+
+    @Test func aRowHasNoAttributesFromBelow() throws {
+        let spec = SpecSamples.spec("name: a, tag: InstanceNumber, level: instance").replacing(
+            "about:", with: "level: series\n    about:")
+        #expect(
+            try SpecSamples.diagnose(spec) == [
+                "fields.yaml:13:47: error: a row is one series, which has no attribute of the level instance"
+            ])
+    }
+
+    @Test func listsNameEachColumnOnce() throws {
+        let spec = SpecSamples.spec().replacing("[study_uid], buckets", with: "[study_uid, study_uid], buckets")
+        #expect(
+            try SpecSamples.diagnose(spec) == ["fields.yaml:7:40: error: `study_uid` is in this list twice"])
+    }
+
     @Test func twoTablesOfOneNameInSwift() throws {
         let table = """
             about: Things.
