@@ -14,7 +14,7 @@ public final class HeaderReader {
     private var filesSinceChange = 0
 
     private static let pageSize = 4096
-    private static let maximumFirstRead = 1 << 18
+    private static let maximumFirstRead = 1 << 14
 
     /// - Parameter options: how far to read; `.header` is what it is made for.
     public init(options: ReadOptions = .header) {
@@ -84,14 +84,15 @@ public final class HeaderReader {
         return DICOMFile(tree: tree, layout: layout)
     }
 
-    /// Reads as much as the last files needed; less again when none of many needed it.
+    /// Reads as much as the last files needed; less again when none of many needed it. A long header is no reason to
+    /// copy as much of the files after it, which costs more than the second `pread` that it needs.
     private func learn(_ position: Int) {
-        let need = min((position + 16 + Self.pageSize - 1) & ~(Self.pageSize - 1), Self.maximumFirstRead)
-        largestNeed = max(largestNeed, need)
+        let need = (position + 16 + Self.pageSize - 1) & ~(Self.pageSize - 1)
+        if need <= Self.maximumFirstRead { largestNeed = max(largestNeed, need) }
         filesSinceChange += 1
-        if need > firstRead || filesSinceChange == 256 {
-            firstRead = largestNeed
-            largestNeed = need
+        if largestNeed > firstRead || filesSinceChange == 64 {
+            firstRead = max(largestNeed, Self.pageSize)
+            largestNeed = Self.pageSize
             filesSinceChange = 0
         }
     }
