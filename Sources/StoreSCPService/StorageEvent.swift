@@ -36,7 +36,7 @@ enum StorageEvent {
             return try HeaderReader().read(path: path)
         } catch {
             guard error.code == .headerTooLong else { throw error }
-            return try DICOMFile.read(path: path, options: .header)
+            return try DICOMFile(storage: ByteStorage(mapping: path), options: .header)
         }
     }
 }

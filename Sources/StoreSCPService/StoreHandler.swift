@@ -141,7 +141,7 @@ final class StoreHandler: AssociationHandler {
                 return try reader.read(descriptor: writer.descriptor).dataSet
             } catch {
                 guard error.code == .headerTooLong else { throw error }
-                return try DICOMFile.read(path: writer.path, options: .header).dataSet
+                return try DICOMFile(storage: ByteStorage(mapping: writer.path), options: .header).dataSet
             }
         } catch {
             shared.logger.warning(

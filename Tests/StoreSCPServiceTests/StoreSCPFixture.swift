@@ -74,6 +74,12 @@ final class StoreSCPFixture {
     var port: UInt16 { service.status?.port ?? 0 }
 
     func user(_ calling: String = "MODALITY", called: String = "STORE-SCP") throws -> AssociationUser {
+        try Self.user(port: port, calling, called: called)
+    }
+
+    static func user(
+        port: UInt16, _ calling: String = "MODALITY", called: String = "STORE-SCP"
+    ) throws -> AssociationUser {
         var configuration = AssociationUser.Configuration(
             host: "127.0.0.1", port: port, calledAETitle: called,
             contexts: [

@@ -161,4 +161,78 @@ struct StoreSCPServiceTests {
         let second = StoreSCPService(configuration: configuration, bus: fixture.bus)
         #expect(throws: FileSystemError.self) { try second.start() }
     }
+
+    /// An instance in the mid of nowhere: an element of 70 MB before the UIDs of study and series.
+    @Test func aLongHeaderIsNoReasonToRefuse() throws {
+        let fixture = try StoreSCPFixture()
+        var sample = Sample()
+        sample.builder.setPrivate(
+            group: 0x0009, creator: "TEST", element: 0x10, vr: .ob, bytes: [UInt8](repeating: 1, count: 70 << 20))
+        #expect(try fixture.user().store(sample) == .success)
+        #expect(try fixture.bus.rows(1).first?.studyUID == sample.study)
+    }
+
+    /// Two associations send the same instance at once, again and again.
+    @Test(arguments: DuplicatePolicy.allCases)
+    func theSameInstanceFromTwoSides(_ policy: DuplicatePolicy) throws {
+        let fixture = try StoreSCPFixture { $0.filing.policy = policy }
+        let refused = Monitor(0)
+        let port = fixture.port
+        let threads = try (1...2).map { side in
+            try ServiceThread(name: "sender") { _ in
+                guard let user = try? StoreSCPFixture.user(port: port) else { return }
+                for number in 0..<20 {
+                    let status = try? user.store(Sample(instance: "1.2.3.\(number)", pixel: UInt8(side)))
+                    if status?.code == 0x0111 { refused.withLock { $0 += 1 } } else { #expect(status == .success) }
+                }
+                try? user.release()
+            }
+        }
+        threads.forEach { $0.join() }
+        #expect(refused.current == (policy == .refuse ? 20 : 0))
+        fixture.waitUntilPublished()
+        #expect(fixture.files.count == 20)
+        #expect(fixture.spooled == 0)
+        for path in fixture.files {
+            let file = try PosixFileSystem().open(fixture.folder.appending(path: path).path, forWriting: false)
+            let (provenance, offset) = try #require(try Provenance.read(file))
+            #expect(try file.size() == offset + provenance.dataSetSize)
+        }
+        let rows = try fixture.bus.rows(20)
+        #expect(Set(rows.map(\.sopUID)).count == 20)
+    }
+
+    /// Memory does not grow with the instance: 600 MB come in.
+    @Test func aLargeInstanceStreams() throws {
+        let fixture = try StoreSCPFixture()
+        var sample = Sample()
+        sample.builder.set(.pixelData, vr: .ob, bytes: [])
+        var head = sample.bytes()
+        // Pixel Data OB with its length, in front of the bytes themselves.
+        let piece = [UInt8](repeating: 3, count: 1 << 20)
+        let count = 600
+        let length = UInt32(count << 20)
+        head.replaceSubrange((head.count - 4)..., with: withUnsafeBytes(of: length.littleEndian) { Array($0) })
+        let user = try fixture.user()
+        let before = Self.residentKilobytes()
+        var sent = -1
+        var peak = 0
+        let status = try user.store(
+            sopClassUID: Sample.sopClass, sopInstanceUID: sample.instance,
+            transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid
+        ) { () throws(AssociationError) -> (ArraySlice<UInt8>, Bool) in
+            sent += 1
+            peak = max(peak, Self.residentKilobytes())
+            return sent == 0 ? (head[...], false) : (piece[...], sent == count)
+        }
+        #expect(status == .success)
+        #expect(try fixture.bus.rows(1).first?.fileSize ?? 0 > Int64(length))
+        // Other tests run in this process too, with instances of 70 MB.
+        #expect(peak - before < 400 << 10)
+    }
+
+    private static func residentKilobytes() -> Int {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        return (Int(text.split(separator: " ").dropFirst().first ?? "") ?? 0) * 4
+    }
 }

@@ -36,6 +36,9 @@ public protocol OpenFile: AnyObject {
     /// Reads up to the buffer's size; 0 at the end.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(FileSystemError) -> Int
     func truncate(to size: Int64) throws(FileSystemError)
+    /// Lets the system begin to write these bytes to the disk, and forget those it has written: they are not needed
+    /// soon. A hint.
+    func release(from offset: Int64, count: Int64)
     /// Puts the contents and the size on stable storage (not the name).
     func synchronize() throws(FileSystemError)
     func size() throws(FileSystemError) -> Int64
@@ -101,6 +104,10 @@ public struct PosixFileSystem: FileSystem {
             guard ftruncate(descriptor, off_t(size)) == 0 else {
                 throw FileSystemError(operation: "truncate", errorNumber: errno)
             }
+        }
+
+        func release(from offset: Int64, count: Int64) {
+            posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_DONTNEED)
         }
 
         func synchronize() throws(FileSystemError) {

@@ -34,10 +34,8 @@ public enum FilingOutcome: Hashable, Sendable {
 public final class InstanceFiler: Sendable {
     public struct Configuration: Sendable {
         public var policy = DuplicatePolicy.replace
-        /// How long the first instance of a group waits for others.
-        public var gatherMilliseconds = 100
-        /// So many instances are filed at once, without waiting for more.
-        public var gatherCount = 64
+        /// How long the first instance of a group waits for others. Longer groups cost fewer syncs, and delay events.
+        public var gatherMilliseconds = 50
         public var groupSize = 256
         /// Instances waiting, beyond which `hasRoom` is false.
         public var maximumPending = 1_000_000
@@ -73,18 +71,15 @@ public final class InstanceFiler: Sendable {
         var verdict: Monitor<FilingOutcome?>?
     }
 
-    private struct State {
-        var toFile = Backlog<Pending>()
-        var toPublish = Backlog<Pending>()
-    }
-
     private let spool: Spool
     private let paths: ArchivePaths
     private let configuration: Configuration
     private let makeProducer: @Sendable () throws -> any EventProducer
     private let makeEvent: @Sendable (_ provenance: Provenance, _ path: String) -> Message?
     private let notice: @Sendable (Notice) -> Void
-    private let state = Monitor(State())
+    // Two, so that neither thread is woken by what concerns the other.
+    private let toFile = Monitor(Backlog<Pending>())
+    private let toPublish = Monitor(Backlog<Pending>())
     private let pendingCount = Atomic<Int>(0)
     /// Folders of series whose names, and those of the folders above, were synced by this process.
     private let lastingFolders = Mutex<Set<String>>([])
@@ -115,8 +110,8 @@ public final class InstanceFiler: Sendable {
     /// Takes up what an earlier process left in the spool, and fills the pool. To be called once, first.
     public func recover() throws(FileSystemError) {
         let found = try spool.scan()
-        state.withLock { state in
-            for number in found { state.toFile.append(Pending(number: number, isRecovered: true)) }
+        toFile.withLock { backlog in
+            for number in found { backlog.append(Pending(number: number, isRecovered: true)) }
         }
         pendingCount.add(found.count, ordering: .relaxed)
         try spool.prepare()
@@ -128,11 +123,8 @@ public final class InstanceFiler: Sendable {
     public func submit(_ instance: SpooledInstance, timeoutMilliseconds: Int = 30_000) -> FilingOutcome? {
         let verdict = configuration.policy == .replace ? nil : Monitor(FilingOutcome?.none)
         pendingCount.add(1, ordering: .relaxed)
-        state.withLock { state in
-            let isMemoryFull = state.toFile.count + state.toPublish.count >= configuration.inMemory
-            state.toFile.append(
-                Pending(number: instance.number, instance: isMemoryFull ? nil : instance, verdict: verdict))
-        }
+        let kept = pending > configuration.inMemory ? nil : instance
+        toFile.withLock { $0.append(Pending(number: instance.number, instance: kept, verdict: verdict)) }
         return verdict?.wait(milliseconds: timeoutMilliseconds) { $0 }
     }
 
@@ -143,13 +135,11 @@ public final class InstanceFiler: Sendable {
         var pause = 0
         while true {
             let isStopping = stop.isStopped
-            let waiting = state.wait(milliseconds: isStopping ? 0 : 50) { $0.toFile.isEmpty ? nil : true } ?? false
+            let waiting = toFile.wait(milliseconds: isStopping ? 0 : 50) { $0.isEmpty ? nil : true } ?? false
             if !waiting && isStopping { return }
             // Somebody waits for the verdict under the other policies.
             if waiting, configuration.policy == .replace, !isStopping {
-                _ = state.wait(milliseconds: configuration.gatherMilliseconds) {
-                    $0.toFile.count >= configuration.gatherCount ? true : nil
-                }
+                stop.wait(milliseconds: configuration.gatherMilliseconds)
             }
             let succeeded = fileGroup()
             do { try spool.prepare() } catch { notice(.filingFailed(error)) }
@@ -164,7 +154,7 @@ public final class InstanceFiler: Sendable {
 
     /// Files the next group; false when part of it has to be tried again.
     package func fileGroup() -> Bool {
-        let group = state.withLock { $0.toFile.take(configuration.groupSize) }
+        let group = toFile.withLock { $0.take(configuration.groupSize) }
         guard !group.isEmpty else { return true }
         var filed: [(pending: Pending, outcome: FilingOutcome)] = []
         var failed: [Pending] = []
@@ -201,7 +191,7 @@ public final class InstanceFiler: Sendable {
         if let failure {
             notice(.filingFailed(failure))
             // Behind the others: what cannot be filed for a long time is no reason for them to wait.
-            state.withLock { state in failed.forEach { state.toFile.append($0) } }
+            toFile.withLock { backlog in failed.forEach { backlog.append($0) } }
             return false
         }
         return true
@@ -224,11 +214,12 @@ public final class InstanceFiler: Sendable {
                 pending.verdict?.withLock { $0 = outcome }
             }
         }
-        state.withLock { state in
-            let isMemoryFull = state.toFile.count + state.toPublish.count >= configuration.inMemory
+        guard !published.isEmpty else { return }
+        let isMemoryFull = self.pending > configuration.inMemory
+        toPublish.withLock { backlog in
             for var pending in published {
                 if isMemoryFull { pending.instance = nil }
-                state.toPublish.append(pending)
+                backlog.append(pending)
             }
         }
     }
@@ -351,7 +342,7 @@ public final class InstanceFiler: Sendable {
         var pause = 0
         while true {
             let isStopping = stop.isStopped
-            let waiting = state.wait(milliseconds: isStopping ? 0 : 200) { $0.toPublish.isEmpty ? nil : true } ?? false
+            let waiting = toPublish.wait(milliseconds: isStopping ? 0 : 200) { $0.isEmpty ? nil : true } ?? false
             if isStopping && (!waiting || pause > 0) { return }
             guard waiting else { continue }
             do {
@@ -372,7 +363,7 @@ public final class InstanceFiler: Sendable {
     /// Publishes the next group and removes its names from the spool. Throws what the producer throws, and then keeps
     /// the group.
     package func publishGroup(_ producer: any EventProducer) throws {
-        var group = state.withLock { $0.toPublish.take(configuration.groupSize) }
+        var group = toPublish.withLock { $0.take(configuration.groupSize) }
         guard !group.isEmpty else { return }
         do {
             var messages: [Message] = []
@@ -394,7 +385,7 @@ public final class InstanceFiler: Sendable {
             if !messages.isEmpty { try producer.publish(messages, to: .storage) }
             notice(.published(messages.count))
         } catch {
-            state.withLock { $0.toPublish.putBack(group) }
+            toPublish.withLock { $0.putBack(group) }
             throw error
         }
         group.forEach(drop)

@@ -155,9 +155,14 @@ public final class SpoolWriter {
     private var buffer: UnsafeMutableRawBufferPointer
     private var buffered = 0
     private var isSettled = false
+    /// Up to where the system was told to write.
+    private var released: Int64 = 0
 
     /// Pieces below this size are gathered.
     private static let gathered = 65_536
+    /// An instance of this size and more goes to the disk while it comes in, in steps of this size: the one sync at
+    /// its end would take long, and other files would be driven out of memory.
+    private static let releaseStep: Int64 = 16 << 20
 
     init(spool: Spool, number: UInt64, file: any OpenFile, headerLength: Int) {
         self.spool = spool
@@ -188,6 +193,7 @@ public final class SpoolWriter {
             try flush()
             try file.write(bytes, at: offset)
             offset += Int64(bytes.count)
+            release()
         } else if !bytes.isEmpty {
             UnsafeMutableRawBufferPointer(rebasing: buffer[buffered...]).copyMemory(from: bytes)
             buffered += bytes.count
@@ -199,6 +205,15 @@ public final class SpoolWriter {
         try file.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<buffered]), at: offset)
         offset += Int64(buffered)
         buffered = 0
+        release()
+    }
+
+    private func release() {
+        guard offset - released >= Self.releaseStep else { return }
+        // The step before again: what was being written then is to be forgotten now. The start stays, it is read soon.
+        let start = max(1 << 20, released - Self.releaseStep)
+        file.release(from: start, count: offset - start)
+        released = offset
     }
 
     /// Writes what stands in front of the data set; `header` has the promised length. May be called again.

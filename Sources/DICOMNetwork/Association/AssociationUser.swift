@@ -1,3 +1,4 @@
+public import DICOMCore
 internal import DICOMDictionary
 internal import Glibc
 
@@ -64,6 +65,21 @@ public final class AssociationUser {
             self.sopClassUID = sopClassUID
             self.sopInstanceUID = sopInstanceUID
             self.transferSyntaxUID = transferSyntaxUID
+        }
+
+        /// Finds in a file what the command needs: in its file meta, else in its data set. nil when it names no SOP
+        /// class or instance, as a DICOMDIR does not.
+        ///
+        /// Throws what `DICOMFile.read` throws for what is no DICOM file.
+        public init?(reading path: String) throws(DICOMError) {
+            let file = try DICOMFile.read(path: path, options: ReadOptions(stopBefore: Tag(0x0008_0019)))
+            let meta = file.meta
+            let sopClass = file.dataSet.string(Tag(0x0008_0016)) ?? meta?.mediaStorageSOPClassUID ?? ""
+            let instance = file.dataSet.string(Tag(0x0008_0018)) ?? meta?.mediaStorageSOPInstanceUID ?? ""
+            guard !sopClass.isEmpty, !instance.isEmpty else { return nil }
+            self.init(
+                path: path, dataSetOffset: file.dataSetOffset, sopClassUID: sopClass, sopInstanceUID: instance,
+                transferSyntaxUID: file.transferSyntax.uid)
         }
     }
 

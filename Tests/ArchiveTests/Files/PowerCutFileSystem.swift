@@ -151,6 +151,8 @@ final class PowerCutFileSystem: FileSystem {
             }
         }
 
+        func release(from offset: Int64, count: Int64) {}
+
         func synchronize() throws(FileSystemError) {
             try system.change { disk in disk.inodes[inode].durable = disk.inodes[inode].content }
         }
