@@ -5,6 +5,7 @@ import pytest
 import requests
 from conftest import PYDICOM_DATA, eventually, number, stored
 from pydicom.uid import generate_uid
+from test_pynetdicom import raw_data_set, send_raw
 
 
 @pytest.fixture
@@ -107,7 +108,9 @@ def test_frames_of_samples(archive, web, name):
     if not path.exists():
         pytest.skip(f"this pydicom has no {name}")
     dataset = pydicom.dcmread(path)
-    archive.dcmtk("dcmsend", "--decompress-never", path)
+    data_set, meta = raw_data_set(path)
+    sop_class, instance = str(dataset.SOPClassUID), str(dataset.SOPInstanceUID)
+    assert send_raw(archive, data_set, sop_class, instance, str(meta.TransferSyntaxUID)) == 0
     uids = dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID
     stored_uids(web, uids)
     count = int(dataset.get("NumberOfFrames", 1))
