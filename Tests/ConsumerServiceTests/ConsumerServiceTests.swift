@@ -14,7 +14,7 @@ struct ConsumerServiceTests {
     private typealias Instance = ArchiveFixture.Instance
 
     /// Some studies with some series each.
-    private func instances(_ count: Int) -> [Instance] {
+    private static func instances(_ count: Int) -> [Instance] {
         (0..<count).map { number in
             let study = "1.2.\(number % 3)"
             return Instance(
@@ -91,7 +91,7 @@ struct ConsumerServiceTests {
 
     @Test func whatCanNeverSucceedIsPutAside() throws {
         let fixture = try ArchiveFixture()
-        let good = instances(20)
+        let good = Self.instances(20)
         for instance in good { try fixture.file(instance) }
         let missing = Instance(sop: "1.9.100")
         let garbage = Instance(sop: "1.9.101")
@@ -141,23 +141,31 @@ struct ConsumerServiceTests {
         #expect(try fixture.letters.count() == 0)
     }
 
+    /// Files and events of 40 instances, some of them twice, in single messages so that there are several batches.
+    private static func fill(_ fixture: ArchiveFixture) throws {
+        for instance in crashed { try fixture.file(instance) }
+        for instance in crashed + crashed[..<5] { try fixture.publish([fixture.event(instance)]) }
+    }
+
+    private static let crashed = instances(40)
+
+    /// What comes of them when nothing happens.
+    private static let undisturbed = Result {
+        let fixture = try ArchiveFixture()
+        try fill(fixture)
+        let service = fixture.service()
+        try service.start()
+        try fixture.waitUntilDone()
+        service.stop()
+        return try fixture.state()
+    }
+
     /// A process dies at each point, at its first and a later time; the next one finishes, and everything is as if
     /// nothing had happened.
     @Test(arguments: CrashPoint.allCases, [1, 3])
     func replayAfterACrashGivesTheSame(point: CrashPoint, occurrence: Int) throws {
-        let all = instances(40)
-        let undisturbed = try ArchiveFixture()
         let fixture = try ArchiveFixture()
-        for some in [undisturbed, fixture] {
-            for instance in all { try some.file(instance) }
-            // Single messages, so that there are several batches; and some twice.
-            for instance in all + all[..<5] { try some.publish([some.event(instance)]) }
-        }
-        let service = undisturbed.service()
-        try service.start()
-        try undisturbed.waitUntilDone()
-        service.stop()
-
+        try Self.fill(fixture)
         let process = CrashingProcess(fixture, at: point, occurrence: occurrence)
         let dying = fixture.service(bus: process, store: process, metadata: process) { $0.batchInstances = 7 }
         try dying.start()
@@ -166,23 +174,19 @@ struct ConsumerServiceTests {
         let next = fixture.service { $0.batchInstances = 7 }
         try next.start()
         try fixture.waitUntilDone()
-        next.stop()
-        #expect(try fixture.state() == undisturbed.state())
+        #expect(try fixture.state() == Self.undisturbed.get())
         #expect(try fixture.index.counts(tenantID: "t1") == IndexCounts(studies: 3, series: 6, instances: 40))
 
         // Everything once more changes nothing.
-        let before = try fixture.state()
-        try fixture.publish(all.map { fixture.event($0) })
-        let again = fixture.service()
-        try again.start()
+        try fixture.publish(Self.crashed.map { fixture.event($0) })
         try fixture.waitUntilDone()
-        again.stop()
-        #expect(try fixture.state() == before)
+        next.stop()
+        #expect(try fixture.state() == Self.undisturbed.get())
     }
 
     @Test func cutSessionsLoseNothing() throws {
         let fixture = try ArchiveFixture()
-        let all = instances(300)
+        let all = Self.instances(300)
         for instance in all { try fixture.file(instance) }
         let service = fixture.service { $0.batchInstances = 10 }
         try service.start()
@@ -218,7 +222,7 @@ struct ConsumerServiceTests {
             }
         }
         let fixture = try ArchiveFixture()
-        let all = instances(30)
+        let all = Self.instances(30)
         for instance in all { try fixture.file(instance) }
         try fixture.publish(all.map { fixture.event($0) })
         let service = fixture.service(store: Refusing(fixture.store))

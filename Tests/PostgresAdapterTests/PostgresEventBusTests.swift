@@ -1,7 +1,9 @@
 import Archive
 import EventBusContract
+import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import Synchronization
 import Testing
 
 @Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -28,4 +30,78 @@ struct PostgresEventBusTests {
     @Test func carriesLargeMessages() throws { try contract().carriesLargeMessages() }
     @Test func keepsGroupsApart() throws { try contract().keepsGroupsApart() }
     @Test func wakesWhenPublished() throws { try contract().wakesWhenPublished() }
+
+    /// An offset that is taken and not yet committed holds the later ones of its partition back, and no others; one
+    /// that is taken back is given to the next.
+    @Test func readersNeverSkipWhatCommitsLater() throws {
+        let string = try TestPostgres.makeArchiveDatabase()
+        let bus = PostgresEventBus(pool: PostgresPool(string, limit: 4))
+        let consumer = try bus.makeConsumer(group: "g", topics: [.storage])
+        defer { consumer.close() }
+        #expect(try consumer.poll(limit: 10, timeoutMilliseconds: 0).isEmpty)
+        for ending in ["COMMIT", "ROLLBACK"] {
+            let slow = try PostgresConnection(string)
+            try slow.run("BEGIN", operation: "test")
+            for partition in [0, 1] {
+                try slow.run(
+                    "SELECT bus_publish('storage_queue', '{\(partition)}', '{slow}', '{x}')", operation: "test")
+            }
+            let isDone = Mutex(false)
+            let thread = Thread {
+                for partition in [2, 1] {
+                    _ = try? PostgresConnection(string).run(
+                        "SELECT bus_publish('storage_queue', '{\(partition)}', '{fast}', '{x}')", operation: "test")
+                }
+                isDone.withLock { $0 = true }
+            }
+            thread.start()
+            // The other partition is not held back.
+            var messages: [ReceivedMessage] = []
+            let deadline = Date().addingTimeInterval(20)
+            while messages.isEmpty && Date() < deadline {
+                messages += try consumer.poll(limit: 10, timeoutMilliseconds: 100)
+            }
+            messages += try consumer.poll(limit: 10, timeoutMilliseconds: 300)
+            #expect(messages.map(\.partition) == [2])
+            #expect(!isDone.withLock { $0 })
+            try slow.run(ending, operation: "test")
+            let expected = ending == "COMMIT" ? 4 : 2
+            while messages.count < expected && Date() < deadline {
+                messages += try consumer.poll(limit: 10, timeoutMilliseconds: 100)
+            }
+            try consumer.commit()
+            let keys = messages.filter { $0.partition == 1 }.map(\.message.key)
+            #expect(keys == (ending == "COMMIT" ? ["slow", "fast"] : ["fast"]))
+            while !isDone.withLock({ $0 }) && Date() < deadline { Thread.sleep(forTimeInterval: 0.01) }
+        }
+        let connection = try PostgresConnection(string)
+        let next = try connection.query(
+            "SELECT next_offset FROM bus_partition WHERE topic = 'storage_queue' AND partition = 1", operation: "test")
+        #expect(next.integer(0, 0) == 3)
+    }
+
+    @Test func whatAllGroupsHaveCommittedIsDeleted() throws {
+        let string = try TestPostgres.makeArchiveDatabase()
+        var configuration = PostgresEventBus.Configuration()
+        configuration.deleteBatch = 10
+        let bus = PostgresEventBus(pool: PostgresPool(string, limit: 4), configuration: configuration)
+        let connection = try PostgresConnection(string)
+        func kept() throws -> Int64? {
+            try connection.query("SELECT count(*) FROM bus_message", operation: "test").integer(0, 0)
+        }
+        let members = try ["a", "b"].map { try bus.makeConsumer(group: $0, topics: [.storage]) }
+        for member in members { #expect(try member.poll(limit: 1, timeoutMilliseconds: 0).isEmpty) }
+        try bus.makeProducer().publish((0..<100).map { Message(key: "k", value: [UInt8($0)]) }, to: .storage)
+        for (index, member) in members.enumerated() {
+            var count = 0
+            while count < 100 {
+                count += try member.poll(limit: 20, timeoutMilliseconds: 1_000).count
+                try member.commit()
+            }
+            if index == 0 { #expect(try kept() == 100) }
+        }
+        for _ in 0..<20 { #expect(try members[1].poll(limit: 1, timeoutMilliseconds: 0).isEmpty) }
+        #expect(try kept() == 0)
+        for member in members { member.close() }
+    }
 }

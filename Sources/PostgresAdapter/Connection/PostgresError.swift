@@ -77,10 +77,12 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
     init(connection: OpaquePointer?, operation: String) {
         code = .connectionFailure
         self.operation = operation
-        var text = ""
-        if let connection, let raw = PQerrorMessage(connection) { text = String(cString: raw) }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        message = text
+        // The first line says what happened, the others guess why.
+        var text: Substring = ""
+        if let connection, let raw = PQerrorMessage(connection) {
+            text = String(cString: raw).split(whereSeparator: \.isNewline).first ?? ""
+        }
+        message = String(text)
     }
 
     // postgres_ext.h; macros of characters are not imported.

@@ -113,7 +113,15 @@ public final class PostgresPool: Sendable {
         if connection.isAlive && connection.isInTransaction {
             _ = try? connection.run("ROLLBACK", operation: "rollback")
         }
-        guard connection.isAlive, !connection.isInTransaction else { return }
+        guard connection.isAlive, !connection.isInTransaction else {
+            // What cut this session (a restart of the server) has likely cut the idle ones too.
+            let idle = state.withLock { state in
+                defer { state.idle = [] }
+                return state.idle
+            }
+            _ = consume idle
+            return
+        }
         state.withLock { state in
             if !state.isClosed { state.idle.append(connection) }
         }

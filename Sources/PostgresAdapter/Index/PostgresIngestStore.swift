@@ -1,9 +1,12 @@
 public import Archive
 import ArchiveSchema
+import Synchronization
 
 /// Writes index and logs into one PostgreSQL: a batch is one transaction.
 public final class PostgresIngestStore: IngestStore, LogStore {
     private let pool: PostgresPool
+    /// The day on which partitions were last looked at.
+    private let partitionsDay = Mutex<CalendarDate?>(nil)
 
     public init(pool: PostgresPool) { self.pool = pool }
 
@@ -34,6 +37,11 @@ public final class PostgresIngestStore: IngestStore, LogStore {
         if rows.isEmpty { return }
         let logs = Self.encode(rows)
         try pool.retryingOnce { connection throws(PostgresError) in
+            let today = Timestamp.now.date
+            if partitionsDay.withLock({ $0 != today }) {
+                try SchemaMigrator().extendPartitions(connection)
+                partitionsDay.withLock { $0 = today }
+            }
             try Self.prepare(connection, logs)
             try connection.transaction { connection throws(PostgresError) in try Self.insert(connection, logs) }
         }

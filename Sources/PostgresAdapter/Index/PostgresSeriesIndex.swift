@@ -4,6 +4,8 @@ public import DICOMWeb
 /// The index of series in `dicom_state_meta`, one row a series.
 public final class PostgresSeriesIndex: SeriesIndex {
     public struct Configuration: Sendable {
+        /// A search that takes longer is given up, in milliseconds: it keeps a session from others.
+        public var timeoutMilliseconds = 20_000
         /// Answers to one search when it names no limit, and at most (PS3.18 8.3.4.4).
         public var maximumResults = 5_000
 
@@ -27,6 +29,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
         let plan = AnswerPlan(query, retrieveRoot: retrieveRoot)
         let statement = Statement(query, plan, tenantID: tenantID, limit: limit)
         let objects = try pool.retryingOnce { connection throws(PostgresError) in
+            try connection.once(limitTime, operation: "search")
             let result =
                 statement.isPlain
                 ? try connection.query(statement.sql, statement.parameters, operation: "search")
@@ -37,6 +40,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
             objects: Array(objects.prefix(limit)), isPartial: objects.count > limit,
             warnings: query.warnings + statement.warnings)
     }
+
+    private var limitTime: String { "SET statement_timeout = \(max(0, configuration.timeoutMilliseconds))" }
 
     /// One search as PostgreSQL gets it.
     package struct Statement {
@@ -119,7 +124,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
         let sql = "\(Self.entries) WHERE \(predicates.sql) ORDER BY s.study_uid, s.series_uid LIMIT \(bound)"
         let parameters = predicates.parameters
         return try pool.retryingOnce { connection throws(PostgresError) in
-            Self.entries(
+            try connection.once(limitTime, operation: "search")
+            return Self.entries(
                 isPlain
                     ? try connection.query(sql, parameters, operation: "search")
                     : try connection.queryOnce(sql, parameters, operation: "search"))

@@ -77,11 +77,14 @@ public final class PrivatePostgres {
         if let running = runningServer() {
             processID = running
             wasRunning = true
-        } else {
+            // It may be about to end, stopped by its last owner.
+            wasRunning = try waitUntilReady(socketFolder: socketFolder, port: port)
+        }
+        if !wasRunning {
             try checkPort()
             try startServer(programs, account, socketFolder: socketFolder, port: port)
+            _ = try waitUntilReady(socketFolder: socketFolder, port: port)
         }
-        try waitUntilReady(socketFolder: socketFolder, port: port)
         if configuration.endsWithProcess && !wasRunning { try tieToThisProcess() }
     }
 
@@ -199,7 +202,8 @@ public final class PrivatePostgres {
         processID = process.id
     }
 
-    private func waitUntilReady(socketFolder: String, port: Int) throws(PrivatePostgresError) {
+    /// - Returns: false when a server that was running has ended instead.
+    private func waitUntilReady(socketFolder: String, port: Int) throws(PrivatePostgresError) -> Bool {
         let maintenance = "host='\(Self.quoted(socketFolder))' port=\(port) user=\(Self.roleName) dbname=postgres"
         let deadline = monotonicMilliseconds() + UInt64(configuration.startTimeoutSeconds) * 1000
         while true {
@@ -208,7 +212,8 @@ public final class PrivatePostgres {
                 self.child = nil
                 throw .failed(step: "postgres (exit status \(status))", log: Self.tail(of: logPath))
             }
-            var problem: PostgresError
+            if child == nil && runningServer() == nil { return false }
+            let problem: PostgresError
             do {
                 let connection = try PostgresConnection(maintenance)
                 let found = try connection.query(
@@ -217,7 +222,7 @@ public final class PrivatePostgres {
                 if found.rowCount == 0 {
                     try connection.run("CREATE DATABASE \(Self.databaseName)", operation: "create the database")
                 }
-                return
+                return true
             } catch { problem = error }
             // 42P04: another start made the database in between.
             if !problem.isRetriable && problem.code.rawValue != "42P04" {
@@ -287,13 +292,18 @@ public final class PrivatePostgres {
         guard (1...65_535).contains(port), isFree else { throw .portTaken(port: port) }
     }
 
-    /// The process named by postmaster.pid, if it lives and is a PostgreSQL.
+    /// The process named by postmaster.pid, if it lives and is the PostgreSQL of this folder, which it works in: the
+    /// number may be another one's by now.
     private func runningServer() -> Int32? {
         guard let text = Self.read(configuration.folder + "/postmaster.pid"),
             let line = text.split(separator: "\n").first, let id = Int32(line), id > 1, kill(id, 0) == 0,
             let command = Self.read("/proc/\(id)/comm"), command.hasPrefix("postgres")
         else { return nil }
-        return id
+        var (own, working) = (stat(), stat())
+        guard stat(configuration.folder, &own) == 0 else { return nil }
+        // Where /proc does not tell, the name has to do.
+        guard stat("/proc/\(id)/cwd", &working) == 0 else { return id }
+        return own.st_ino == working.st_ino && own.st_dev == working.st_dev ? id : nil
     }
 
     private func makeFolder(_ path: String, mode: mode_t, owner: Account) throws(PrivatePostgresError) {

@@ -18,7 +18,7 @@ public struct SchemaMigrator: Sendable {
     public func migrate(_ connection: PostgresConnection) throws(PostgresError) {
         let steps = statements
         let fingerprint = Self.fingerprint(steps)
-        if try isCurrent(connection, fingerprint) { return }
+        if try isCurrent(connection, fingerprint) { return try extendPartitions(connection) }
         try connection.transaction { connection throws(PostgresError) in
             try connection.query(
                 "SELECT pg_advisory_xact_lock($1)", [.int8(Self.lock)], operation: "wait for other migrations")
@@ -82,8 +82,9 @@ public struct SchemaMigrator: Sendable {
         SeaHash.decimal(steps.map { $0.name + "\n" + $0.sql }.joined(separator: "\n"))
     }
 
-    /// Creates the partitions of this month and the two after it; call it at start and once a day.
+    /// Creates the partitions of this month and the two after it that are missing; for every start and every day.
     public func extendPartitions(_ connection: PostgresConnection) throws(PostgresError) {
+        if try missingPartitions(connection, now: .now).isEmpty { return }
         try connection.transaction { connection throws(PostgresError) in
             try connection.query(
                 "SELECT pg_advisory_xact_lock($1)", [.int8(Self.lock)], operation: "wait for other migrations")
@@ -92,22 +93,38 @@ public struct SchemaMigrator: Sendable {
     }
 
     /// A month whose rows are in the default partition already, because nobody ran for so long, stays there.
-    func makePartitions(_ connection: PostgresConnection, now: Timestamp) throws(PostgresError) {
+    private func makePartitions(_ connection: PostgresConnection, now: Timestamp) throws(PostgresError) {
+        for statement in try missingPartitions(connection, now: now) {
+            try connection.run("SAVEPOINT partition", operation: "create partitions")
+            do {
+                try connection.run(statement, operation: "create partitions")
+            } catch {
+                guard error.code.rawValue == "23514" else { throw error }
+                try connection.run("ROLLBACK TO SAVEPOINT partition", operation: "create partitions")
+            }
+            try connection.run("RELEASE SAVEPOINT partition", operation: "create partitions")
+        }
+    }
+
+    /// The statements of those that are not there.
+    private func missingPartitions(
+        _ connection: PostgresConnection, now: Timestamp
+    ) throws(PostgresError) -> [String] {
+        var statements: [String] = []
         for table in ArchiveSchema.tables where table.partitionColumn != nil && table.postgresDDL != nil {
             var (year, month, _) = now.date.components
             for _ in 0..<3 {
                 if let statement = table.partitionDDL(year: year, month: month) {
-                    try connection.run("SAVEPOINT partition", operation: "create partitions")
-                    do {
-                        try connection.run(statement, operation: "create partitions")
-                    } catch {
-                        guard error.code.rawValue == "23514" else { throw error }
-                        try connection.run("ROLLBACK TO SAVEPOINT partition", operation: "create partitions")
-                    }
-                    try connection.run("RELEASE SAVEPOINT partition", operation: "create partitions")
+                    // `CREATE TABLE IF NOT EXISTS name ...`: the name is its sixth word.
+                    let words = statement.split(separator: " ", maxSplits: 6)
+                    let found = try connection.query(
+                        "SELECT to_regclass($1::text) IS NOT NULL",
+                        [.text(words.count > 5 ? String(words[5]) : "")], operation: "look at partitions")
+                    if found.bool(0, 0) != true { statements.append(statement) }
                 }
                 (year, month) = month == 12 ? (year + 1, 1) : (year, month + 1)
             }
         }
+        return statements
     }
 }
