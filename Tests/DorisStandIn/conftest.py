@@ -170,12 +170,12 @@ class Kafka:
         from confluent_kafka.admin import AdminClient
         self.brokers = brokers
         self.admin = AdminClient({"bootstrap.servers": brokers})
-        self.producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5})
+        self.producer = Producer({"bootstrap.servers": brokers, "linger.ms": 5, "message.max.bytes": 4000000, "log_level": 0})
 
     def topic(self, partitions=1, name=None):
         from confluent_kafka.admin import NewTopic
         name = name or "t-" + uuid.uuid4().hex[:12]
-        for future in self.admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        for future in self.admin.create_topics([NewTopic(name, partitions, 1, config={"max.message.bytes": "4000000"})]).values():
             future.result(20)
         return name
 

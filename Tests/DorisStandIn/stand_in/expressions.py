@@ -93,21 +93,21 @@ class ExpressionReader(Reader):
         if token.word == "CASE":
             return self.case()
         if token.kind == "word" and self.at_op("("):
-            return self.function(token.word)
+            return self.function(token.word, token.text)
         if token.kind == "quoted" or token.kind == "word":
             if token.word in ("CURRENT_TIMESTAMP", "CURRENT_DATE"):
                 return ("call", token.word, [])
             return ("column", token.text[1:-1].replace("``", "`") if token.kind == "quoted" else token.text)
         raise StandInGap("the expression at '%s'" % token.text)
 
-    def function(self, name):
+    def function(self, name, written):
         self.take("(")
         arguments = []
         while not self.accept_op(")"):
             arguments.append(self.tree())
             self.accept_op(",")
         if name not in FUNCTIONS and name not in ("NOW", "CURRENT_TIMESTAMP", "CURDATE", "CURRENT_DATE", "UTC_TIMESTAMP"):
-            raise DorisError("Can not found function '%s' (the stand-in knows few; Doris may have it)" % name)
+            raise DorisError("Can not found function '%s' (the stand-in knows few; Doris may have it)" % written)
         return ("call", name, arguments)
 
     def case(self):

@@ -44,7 +44,7 @@ def run(session, tokens):
     columns = []
     for item, (_, label, kind) in zip(items, written):
         if label == "*":
-            columns.extend((n, t.name if t else "STRING") for n, t in types.values())
+            columns.extend((n, t.name if t else None) for n, t in types.values())
         else:
             columns.append((label, kind))
     return Result([typed(c, i, rows) for i, c in enumerate(columns)], rows)
@@ -105,7 +105,7 @@ class Writer:
         if tokens[-1].kind in ("word", "quoted") and len(tokens) in (1, 3):
             found = self.types.get(self.plain(tokens[-1]).lower())
             if found:
-                name, kind = found[0], found[1].name if found[1] else "STRING"
+                name, kind = found[0], found[1].name if found[1] else None
         elif tokens[0].word == "COUNT":
             name, kind = name.lower(), "BIGINT"
         return self.write(tokens), label or name, kind

@@ -11,6 +11,8 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
 def unquote(text):
     """The value of a string token: backslash escapes, doubled quotes."""
     quote, body, out, i = text[0], text[1:-1], [], 0
+    if "\\" not in body and quote not in body:
+        return body
     while i < len(body):
         c = body[i]
         if c == "\\" and i + 1 < len(body):
