@@ -79,7 +79,7 @@ class Client:
         host, _, real_port = (REAL or "127.0.0.1").partition(":")
         arguments = {"user": os.environ.get("DORIS_USER", "root"), "password": os.environ.get("DORIS_PASSWORD", ""), **more}
         self.connection = pymysql.connect(
-            host=host, port=int(real_port or 9030) if REAL else port, database=database, autocommit=True,
+            host=host, port=int(real_port or 9030) if REAL else port, database=database, autocommit=True, ssl_disabled=True,
             cursorclass=pymysql.cursors.DictCursor, **arguments)
         self.database = database
 

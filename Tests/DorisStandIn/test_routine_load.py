@@ -1,9 +1,10 @@
 """ROUTINE LOAD: refusals, offsets, states, error rows (../shared/doris-check/RULES.md, sections 5 and 6)."""
 
+import sqlite3
 import urllib.request
 
 import pytest
-from conftest import REAL, eventually
+from conftest import REAL, eventually, only_stand_in
 
 TABLE = ('CREATE TABLE t (k VARCHAR(8) NOT NULL, v VARCHAR(4) NULL, n INT NULL) UNIQUE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 1 '
          'PROPERTIES ("replication_num" = "1")')
@@ -165,6 +166,17 @@ def test_new_job_goes_on_where_the_old_one_stopped(db, kafka):
     job = load.rows(2)
     assert load.keys() == ["a", "b", "c", "d", "e"]
     assert job["Progress"] == {"0": "2", "1": "1"}
+
+
+@only_stand_in
+def test_a_committed_task_is_a_transaction_with_a_label(db, kafka, stand_in):
+    load = Load(db, kafka).send({"k": "a"}).start()
+    job = load.rows(1)
+    file = sqlite3.connect("file:%s/doris-stand-in.sqlite?mode=ro" % stand_in.data, uri=True)
+    label, rows = file.execute("SELECT label, rows FROM transactions WHERE job_id = ?", (job["Id"],)).fetchone()
+    file.close()
+    assert label.startswith("j-%s-" % job["Id"]) and rows == 1
+    assert db.execute("SHOW TRANSACTION WHERE label = '%s'" % label)[0]["TransactionStatus"] == "VISIBLE"
 
 
 # -- states

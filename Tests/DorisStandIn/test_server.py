@@ -77,7 +77,7 @@ def test_what_it_cannot_it_says(doris):
     doris.execute(TABLE)
     for sql in ("SELECT * FROM t a, t b", "DELETE FROM t WHERE k = 'a'", "GRANT SELECT_PRIV ON *.* TO x", "SHOW TABLET 5",
                 "CREATE VIEW v AS SELECT 1", "ALTER TABLE t ADD ROLLUP r (k)", "EXPLAIN SELECT 1", "SELECT * FROM (SELECT 1) x",
-                "CREATE TABLE u LIKE t", create(properties='"format" = "csv"'), create(columns='COLUMNS TERMINATED BY ","')):
+                "CREATE TABLE u AS SELECT * FROM t", create(properties='"format" = "csv"'), create(columns='COLUMNS TERMINATED BY ","')):
         assert "the stand-in does not do this" in doris.refused(sql), sql
 
 
@@ -100,6 +100,21 @@ def test_select(doris):
     assert doris.execute("SELECT v, COUNT(*) AS c FROM t WHERE v IS NOT NULL GROUP BY v ORDER BY v") == \
         [{"v": "X", "c": 1}, {"v": "x", "c": 1}, {"v": "y", "c": 1}]
     assert doris.value("SELECT COUNT(*) FROM %s.t" % doris.database) == 4
+
+
+def test_like(doris):
+    doris.execute(TABLE)
+    doris.execute("CREATE TABLE u LIKE t")
+    assert doris.create_table("u") == doris.create_table("t").replace("`t`", "`u`")
+    doris.execute("INSERT INTO u VALUES ('a', 'b', 1)")
+    assert (doris.value("SELECT COUNT(*) FROM u"), doris.value("SELECT COUNT(*) FROM t")) == (1, 0)
+
+
+def test_broken_queries_are_refused(doris):
+    doris.execute(TABLE)
+    for sql in ("SELECT", "SELECT 1,", "SELECT k FROM", "SELECT , k FROM t", "SELECT k FROM t WHERE", "SET x =", "SHOW PARTITIONS t",
+                "SELECT IF(1, 2", "INSERT INTO t VALUES", "INSERT INTO t VALUES (1", "SELECT k k k FROM t", "DESC"):
+        assert "the stand-in failed" not in doris.refused(sql), sql
 
 
 def test_information_schema(doris):

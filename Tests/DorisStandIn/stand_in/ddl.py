@@ -3,6 +3,7 @@
 from . import layout_rules, rules, storage
 from .errors import DorisError, StandInGap, no_database, table_exists, unknown_database, unknown_table
 from .reader import Reader
+from .schema import Table
 
 
 class DDL:
@@ -50,8 +51,11 @@ class DDL:
     def create_table(self, session, r):
         optional = self.if_not_exists(r)
         db, name = self.place(session, r.qualified())
-        if r.at("LIKE"):
-            raise StandInGap("CREATE TABLE ... LIKE")
+        if r.accept("LIKE"):
+            other = self.place(session, r.qualified())
+            if r.accept("WITH"):
+                raise StandInGap("CREATE TABLE ... LIKE ... WITH ROLLUP")
+            return self.make(db, self.like(self.engine.need_table(*other), name), optional)
         if not r.at_op("("):
             raise StandInGap("CREATE TABLE ... AS SELECT")
         table = r.table(name)
@@ -59,17 +63,28 @@ class DDL:
             raise StandInGap("CREATE TABLE ... AS SELECT")
         rules.table(table)
         layout_rules.check(table, self.engine.settings.backends)
-        if self.engine.table(db, name):
+        return self.make(db, table, optional)
+
+    @staticmethod
+    def like(table, name):
+        out = Table.from_json(table.to_json())
+        out.name, out.state, out.version, out.next_uid = name, "NORMAL", 0, 0
+        for column in out.columns:
+            column.uid = 0
+        return out
+
+    def make(self, db, table, optional):
+        if self.engine.table(db, table.name):
             # nothing is compared, nothing changed (doc: CREATE-TABLE.md)
             if optional:
                 return
-            raise table_exists(name)
+            raise table_exists(table.name)
         table.number_columns()
         with self.engine.transaction() as sql:
             table.id = self.engine.new_id()
             self.engine.save_table(db, table)
             storage.create(sql, db, table)
-        self.engine.tables[(db, name)] = table
+        self.engine.tables[(db, table.name)] = table
 
     def drop_table(self, session, r):
         optional = self.if_exists(r)

@@ -90,7 +90,7 @@ class Writer:
     def item(self, tokens):
         """(SQL, label, type or None)"""
         if not tokens:
-            raise DorisError("\nmismatched input ',' in the select list\n")
+            raise DorisError("\nmismatched input: an expression is missing in the select list\n")
         if len(tokens) == 1 and tokens[0].text == "*":
             return ", ".join(storage.quoted(n) for n, _ in self.types.values()), "*", None
         label = None
@@ -108,7 +108,7 @@ class Writer:
                 name, kind = found[0], found[1].name if found[1] else None
         elif tokens[0].word == "COUNT":
             name, kind = name.lower(), "BIGINT"
-        return self.write(tokens), label or name, kind
+        return "%s AS %s" % (self.write(tokens), storage.quoted(label or name)), label or name, kind
 
     @staticmethod
     def plain(token):
@@ -183,6 +183,8 @@ def without_table(session, tokens):
             body = body[:i]
             break
     for item in select_list(body):
+        if not item:
+            raise DorisError("\nmismatched input: an expression is missing in the select list\n")
         label = None
         if len(item) > 2 and item[-2].word == "AS":
             label, item = Writer.plain(item[-1]), item[:-2]

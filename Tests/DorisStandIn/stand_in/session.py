@@ -2,6 +2,7 @@
 
 from . import COMMENT, reader, values
 from .ddl import DDL
+from .doris_check import SyntaxProblem
 from .errors import DorisError, StandInGap
 from .insert import insert
 from .protocol import Done
@@ -54,7 +55,10 @@ class Session:
         r = reader.Reader(tokens)
         r.source = self.source
         with self.engine.lock:
-            return self.dispatch(r, tokens) or Done()
+            try:
+                return self.dispatch(r, tokens) or Done()
+            except SyntaxProblem as problem:        # in a statement that the checker does not check in full
+                raise reader.syntax_error(problem) from None
 
     def dispatch(self, r, tokens):
         loads, ddl = self.engine.loads, self.ddl

@@ -112,6 +112,8 @@ class Show:
             return Result(["Level", "Code", "Message"], [])
         if word == "LOAD" and r.accept("WARNINGS", "ON"):
             return self.load_warnings(r.text())
+        if word == "TRANSACTION":
+            return self.transactions(session, r)
         if word == "PARTITIONS":
             r.take("FROM")
             return self.partitions(session, r)
@@ -208,6 +210,19 @@ class Show:
             raise DorisError("There is no job named %s in db %s. Include history? %s"
                              % (name, db, "true" if all_ else "false"))
         return Result(["JobId", "JobName", "CreateStmt"], [[j.id, j.name, j.sql] for j in jobs])
+
+    def transactions(self, session, r):
+        """doc: SHOW-TRANSACTION.md: one by id or label."""
+        self.database(session, r)
+        rows = [{"TransactionId": number, "Label": label, "Coordinator": "FE: 127.0.0.1", "TransactionStatus": state,
+                 "LoadJobSourceType": "ROUTINE_LOAD_TASK", "PrepareTime": at, "CommitTime": at, "FinishTime": at,
+                 "Reason": "", "ErrorReplicasCount": 0, "ListenerId": job, "TimeoutMs": 600000, "Id": number}
+                for number, label, job, _, state, at in self.engine.sql.execute("SELECT * FROM transactions ORDER BY id")]
+        if not r.at("WHERE"):
+            raise DorisError("should supply condition like: ID=$transaction_id, or label=$label, or status=$status")
+        titles = ("TransactionId Label Coordinator TransactionStatus LoadJobSourceType PrepareTime CommitTime FinishTime Reason "
+                  "ErrorReplicasCount ListenerId TimeoutMs").split()
+        return dict_result(titles, matching(r, rows))
 
     def load_warnings(self, url):
         content = self.engine.loads.log_text(url.rpartition("file=")[2])
