@@ -153,3 +153,29 @@ def test_a_new_table_takes_the_place(t):
     assert list(t.columns("t3")) == ["k", "other"] and t.value("SELECT COUNT(*) FROM t2") == 1
     t.execute("TRUNCATE TABLE t2")
     assert t.value("SELECT COUNT(*) FROM t2") == 0
+
+
+def test_drop_and_add_partition(doris):
+    """How old months of a log go."""
+    doris.execute("CREATE TABLE t (k INT NOT NULL, d DATETIME(6) NOT NULL, v INT) UNIQUE KEY(k, d) AUTO PARTITION BY RANGE "
+                  "(date_trunc(d, 'month')) ()" + TAIL % "")
+    doris.execute("INSERT INTO t VALUES (1, '2024-01-31 23:59:59.999999', 1), (2, '2024-02-01', 2), (3, '2024-03-01', 3)")
+    parts = doris.execute("SHOW PARTITIONS FROM t")
+    assert "keys: [2024-02-01" in next(p["Range"] for p in parts if p["PartitionName"] == "p20240101000000")
+    doris.execute("ALTER TABLE t DROP PARTITION p20240201000000 FORCE")
+    doris.execute("ALTER TABLE t DROP PARTITION IF EXISTS p20240201000000")
+    doris.refused("ALTER TABLE t DROP PARTITION p20240201000000")
+    assert [r["k"] for r in doris.execute("SELECT k FROM t ORDER BY k")] == [1, 3]
+    doris.execute("INSERT INTO t VALUES (4, '2024-02-29', 4)")
+    assert len(doris.execute("SHOW PARTITIONS FROM t")) == 3
+    shown = doris.create_table("t")
+    doris.execute("DROP TABLE t")
+    doris.execute(shown)
+    doris.execute("INSERT INTO t VALUES (5, '2024-03-31', 4)")
+    assert len(doris.execute("SHOW PARTITIONS FROM t")) == 3
+    doris.execute("CREATE TABLE u (k INT NOT NULL) DUPLICATE KEY(k) PARTITION BY RANGE (k) (PARTITION a VALUES LESS THAN ('5'))" +
+                  TAIL % "")
+    doris.execute("ALTER TABLE u ADD PARTITION b VALUES [('5'), ('10'))")
+    doris.refused("ALTER TABLE u ADD PARTITION c VALUES [('7'), ('12'))")
+    doris.execute("INSERT INTO u VALUES (4), (9)")
+    doris.refused("INSERT INTO u VALUES (10)")

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 
-from . import alter_rules, rules, storage, values
+from . import alter_rules, layout_rules, rules, storage, values
 from .errors import DorisError, StandInGap, table_exists
 from .schema import Table
 
@@ -105,6 +105,10 @@ class AlterJobs:
         if r.accept("MODIFY", "COMMENT"):
             table.comment = r.text()
             return self.metadata(db, table)
+        if r.at("ADD", "PARTITION"):
+            return self.add_partition(table, r)
+        if r.accept("DROP", "PARTITION"):
+            return self.drop_partition(table, r, ddl)
         new = Table.from_json(table.to_json())
         heavy = False
         while True:
@@ -249,6 +253,45 @@ class AlterJobs:
         with self.engine.transaction() as sql:
             self.engine.save_table(db, table)
             storage.make_view(sql, db, table)
+
+    def add_partition(self, table, r):
+        """src: datasource/InternalCatalog.java (addPartition)"""
+        r.take("ADD")
+        if table.partitioning is None:
+            raise DorisError("Only support adding partition to range and list partitioned table")
+        start = r.i
+        optional = r.t[start + 1].word == "IF"
+        definition = r.partition()
+        if r.now.kind != "end":
+            raise StandInGap("ADD PARTITION with buckets or properties of its own")
+        if definition["kind"] == "step":
+            raise StandInGap("PARTITION FROM ... TO ... INTERVAL")
+        probe = Table.from_json(table.to_json())
+        probe.partitioning.definitions = [definition]
+        layout_rules.partitions(probe)
+        known = dict(self.engine.partitions(table))
+        if definition["name"] in known:
+            if optional:
+                return
+            raise DorisError("Duplicate partition name %s" % definition["name"], 1517)
+        for row in definition["values"][:1 if definition["kind"] == "fixed" else None]:
+            if definition["kind"] != "less" and storage.Partitioner(self.engine, table).at(row):
+                raise DorisError("Range %s is intersected with range: %s" % (definition["values"], known))
+        with self.engine.transaction() as sql:
+            storage.add_partition(sql, table, probe.partitioning.definitions[0])
+
+    def drop_partition(self, table, r, ddl):
+        """src: datasource/InternalCatalog.java (dropPartition): with its rows; FORCE: no recycle bin, here always so."""
+        optional = ddl.if_exists(r)
+        name = r.name()
+        if table.partitioning is None:
+            raise DorisError("Table [%s] is not partitioned table" % table.name)
+        if name not in dict(self.engine.partitions(table)):
+            if optional:
+                return
+            raise DorisError("Error in list of partitions to %s" % name, 1507)
+        with self.engine.transaction():
+            storage.drop_partition(self.engine, table, name)
 
     def rename(self, db, table, r):
         if r.accept("COLUMN"):

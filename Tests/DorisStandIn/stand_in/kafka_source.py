@@ -24,7 +24,7 @@ class Source:
                     "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 50, "log_level": 0, "error_cb": self.on_error,
                     "queued.max.messages.kbytes": 65536}
         settings.update({k: v for k, v in job.custom.items() if k not in ("kafka_default_offsets", "group.id")})
-        self.topic = job.topic
+        self.topic, self.zone = job.topic, values.zone(job.time_zone)
         self.down = False
         self.ends = {}
         try:
@@ -65,7 +65,7 @@ class Source:
             return low
         if wanted == "OFFSET_END":
             return high
-        at = int(values.moment(wanted, 0).replace(tzinfo=values.zone("UTC")).timestamp() * 1000)
+        at = int(values.moment(wanted, 0).replace(tzinfo=self.zone).timestamp() * 1000)
         try:
             found = self.consumer.offsets_for_times([TopicPartition(self.topic, partition, at)], timeout=3)[0]
         except KafkaException as error:

@@ -12,6 +12,9 @@ from .show_create import create_table
 ALTER_TITLES = ("JobId TableName CreateTime FinishTime IndexName IndexId OriginIndexId SchemaVersion TransactionId State Msg "
                 "Progress Timeout").split()
 TASK_TITLES = "TaskId TxnId TxnStatus JobId CreateTime ExecuteStartTime Timeout BeId DataSourceProperties".split()
+PARTITION_TITLES = ("PartitionId PartitionName VisibleVersion VisibleVersionTime State PartitionKey Range DistributionKey "
+                    "Buckets ReplicationNum StorageMedium CooldownTime RemoteStoragePolicy LastConsistencyCheckTime DataSize "
+                    "IsInMemory ReplicaAllocation IsMutable SyncWithBaseTables UnsyncTables").split()
 FRONTEND = {"Name": "fe_stand_in", "Host": "127.0.0.1", "EditLogPort": "9010", "HttpPort": "8030", "QueryPort": "9030",
             "RpcPort": "9020", "ArrowFlightSqlPort": "-1", "Role": "FOLLOWER", "IsMaster": "true", "ClusterId": "1",
             "Join": "true", "Alive": "true", "ReplayedJournalId": "1", "LastStartTime": "", "LastHeartbeat": "",
@@ -150,10 +153,26 @@ class Show:
     def partitions(self, session, r):
         db, name = self.ddl.place(session, r.qualified())
         table = self.engine.need_table(db, name)
-        rows = [{"PartitionId": str(i), "PartitionName": n, "State": "NORMAL", "Range": json.dumps(b.get("values", []))
-                 if b else "", "Buckets": str(table.buckets)}
+        keys = ", ".join(table.partitioning.columns) if table.partitioning else ""
+        fixed = {"VisibleVersion": "1", "State": "NORMAL", "PartitionKey": keys, "Buckets": str(table.buckets),
+                 "DistributionKey": ", ".join(table.bucket_columns) or "RANDOM", "StorageMedium": "HDD",
+                 "ReplicationNum": table.properties.get("replication_num", "3"), "IsMutable": "true"}
+        rows = [{**fixed, "PartitionId": str(i), "PartitionName": n, "Range": self.bounds_text(table, b)}
                 for i, (n, b) in enumerate(self.engine.partitions(table))]
-        return dict_result("PartitionId PartitionName State Range Buckets".split(), matching(r, rows, "PartitionName"))
+        return dict_result(PARTITION_TITLES, matching(r, rows, "PartitionName"))
+
+    @staticmethod
+    def bounds_text(table, bounds):
+        """[types: [DATEV2]; keys: [2024-01-01]; ..types: [DATEV2]; keys: [2024-02-01]; )"""
+        if not bounds:
+            return ""
+        kinds = ", ".join({"DATE": "DATEV2", "DATETIME": "DATETIMEV2"}.get(k, k) for k in
+                          (table.column(c).type.name for c in table.partitioning.columns))
+        shown = ["types: [%s]; keys: [%s]; " % (kinds, ", ".join("MAXVALUE" if v is None else str(v) for v in row))
+                 for row in bounds["values"]]
+        if bounds["kind"] == "in":
+            return "".join(shown).strip()
+        return "[%s..%s)" % (shown[0] if bounds["kind"] == "fixed" else "", shown[-1])
 
     def alter(self, session, r):
         if not r.accept("COLUMN"):

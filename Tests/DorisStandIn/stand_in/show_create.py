@@ -1,8 +1,6 @@
 """SHOW CREATE TABLE: text that can be run again."""
 
-from datetime import timedelta
-
-from . import information, values
+from . import information
 
 
 def text(value, mark='"'):
@@ -35,20 +33,9 @@ def partition_lines(engine, table):
             known.append("PARTITION %s VALUES LESS THAN %s" % (name, shown[0]))
         elif bounds["kind"] == "in":
             known.append("PARTITION %s VALUES IN (%s)" % (name, ", ".join(shown)))
-        elif bounds["kind"] == "fixed":
-            known.append("PARTITION %s VALUES [%s, %s)" % (name, shown[0], shown[1]))
         else:
-            # made by AUTO PARTITION: its end follows from the unit
-            known.append("PARTITION %s VALUES [%s, %s)" % (name, shown[0], "('%s')" % unit_end(rows[0][0], p)))
+            known.append("PARTITION %s VALUES [%s, %s)" % (name, shown[0], shown[1]))
     return lines + ",\n".join(known) + ")\n"
-
-
-def unit_end(start, partitioning):
-    at = values.moment(start, 0)
-    unit = partitioning.expressions[0][2].lower()
-    step = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=32),
-            "quarter": timedelta(days=93), "year": timedelta(days=367)}[unit]
-    return values.show_moment(values.date_trunc(values.show_moment(at + step, 0), unit), 0)
 
 
 def create_table(engine, table):

@@ -8,6 +8,7 @@ A view "database.table" shows it by the columns' names without deleted rows.
 """
 
 import json
+from datetime import timedelta
 
 from . import values
 from .errors import StandInGap
@@ -32,10 +33,24 @@ def create(sql, db, table):
     make_view(sql, db, table)
     if table.partitioning:
         for d in table.partitioning.definitions:
-            bounds = {"kind": d["kind"], "values": d["values"]}
-            sql.execute("INSERT INTO partitions VALUES (?, ?, ?)", (table.id, d["name"], json.dumps(bounds)))
+            add_partition(sql, table, d)
     else:
         sql.execute("INSERT INTO partitions VALUES (?, ?, '{}')", (table.id, table.name))
+
+
+def add_partition(sql, table, definition):
+    bounds = {"kind": definition["kind"], "values": definition["values"]}
+    sql.execute("INSERT INTO partitions VALUES (?, ?, ?)", (table.id, definition["name"], json.dumps(bounds, ensure_ascii=False)))
+
+
+def drop_partition(engine, table, name):
+    """The partition and its rows."""
+    partitioner = Partitioner(engine, table)
+    columns = [table.column(c) for c in partitioner.columns]
+    rows = engine.sql.execute("SELECT rowid, %s FROM %s" % (", ".join("c%d" % c.uid for c in columns), data_table(table)))
+    gone = [(r[0],) for r in rows.fetchall() if partitioner.find({c.name: v for c, v in zip(columns, r[1:])}) == name]
+    engine.sql.executemany("DELETE FROM %s WHERE rowid = ?" % data_table(table), gone)
+    engine.sql.execute("DELETE FROM partitions WHERE table_id = ? AND name = ?", (table.id, name))
 
 
 def drop(sql, db, table):
@@ -90,6 +105,20 @@ def write(sql, table, rows, given=None):
     sql.executemany(statement, batch)
 
 
+def unit_name(start):
+    return "p%04d" % start.year + start.strftime("%m%d%H%M%S")
+
+
+def unit_end(start, unit):
+    """Where the next year, month ... begins."""
+    step = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=32),
+            "quarter": timedelta(days=93), "year": timedelta(days=367)}[unit]
+    try:
+        return values.show_moment(values.date_trunc(values.show_moment(start + step, 0), unit), 0)
+    except OverflowError:
+        return "9999-12-31 23:59:59"
+
+
 class Partitioner:
     """Finds the partition of a row; makes the one that AUTO PARTITION would (doc: auto-partitioning.md)."""
 
@@ -99,20 +128,28 @@ class Partitioner:
         self.known = dict(engine.partitions(table)) if table.partitioning else {}
         self.columns = table.partitioning.columns if table.partitioning else []
 
+    def find(self, row):
+        """The name of the partition that holds a row, or None."""
+        point = [row[self.table.column(name).name] for name in self.columns]
+        return self.at(point)
+
+    def at(self, point):
+        return next((name for name, bounds in self.known.items() if self.holds(bounds, point)), None)
+
+    def start(self, value):
+        return values.date_trunc(value, self.table.partitioning.expressions[0][2].lower())
+
     def place(self, row):
         """None, or why the row has no place."""
         p = self.table.partitioning
-        if p is None:
+        if p is None or self.find(row) is not None:
             return None
         point = [row[self.table.column(name).name] for name in self.columns]
         if p.auto and p.kind == "RANGE":
-            start = values.date_trunc(point[0], p.expressions[0][2].lower())
-            name = start.strftime("p%%04d%m%d%H%M%S") % start.year
-            self.add(name, {"kind": "unit", "values": [[values.show_moment(start, 0)]]})
+            start = self.start(point[0])
+            ends = [values.show_moment(start, 0), unit_end(start, p.expressions[0][2].lower())]
+            self.add(unit_name(start), {"kind": "fixed", "unit": True, "values": [[self.bound(e)] for e in ends]})
             return None
-        for bounds in self.known.values():
-            if self.holds(bounds, point):
-                return None
         if p.auto:
             name = "p" + "".join("X" if v is None else "%s%d" % (v, len(str(v))) for v in point)
             if len(name) > 50:
@@ -120,6 +157,10 @@ class Partitioner:
             self.add(name, {"kind": "in", "values": [point]})
             return None
         return "no partition for this tuple. tuple=" + str(point)
+
+    def bound(self, text):
+        """A bound in the form of the column's values."""
+        return values.convert(text, self.table.column(self.columns[0]).type)
 
     def add(self, name, bounds):
         if name not in self.known:
