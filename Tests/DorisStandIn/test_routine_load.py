@@ -1,5 +1,6 @@
 """ROUTINE LOAD: refusals, offsets, states, error rows (../shared/doris-check/RULES.md, sections 5 and 6)."""
 
+import datetime
 import sqlite3
 import urllib.request
 
@@ -136,20 +137,54 @@ def test_offsets_by_partition(db, kafka):
     assert job["Progress"] == {"0": "2", "2": "2"}
 
 
-def test_unknown_partition(db, kafka):
-    Load(db, kafka, source='"kafka_partitions" = "9", "kafka_offsets" = "0"').start()
+def test_pinned_partitions_are_looked_up_at_once(db, kafka):
+    load = Load(db, kafka, source='"kafka_partitions" = "9", "kafka_offsets" = "0"')
+    assert "there is a custom kafka partition 9 which is invalid for topic " + load.topic in db.refused(load.create)
+    assert "of kafka topic" in db.refused(create(kafka="127.0.0.1:1", source='"kafka_partitions" = "0", ' + BEGINNING))
+
+
+def test_offset_behind_the_end(db, kafka):
+    Load(db, kafka, source='"kafka_partitions" = "0", "kafka_offsets" = "77"').start()
     job = db.await_state("j", "PAUSED")
-    assert "there is a custom kafka partition 9 which is invalid for topic" in job["ReasonOfStateChanged"]
+    assert "offset set in job: 77 is greater than kafka latest offset: 0 partition id: 0" in job["ReasonOfStateChanged"]
 
 
 def test_offset_that_is_gone(db, kafka):
-    Load(db, kafka, source='"kafka_partitions" = "0", "kafka_offsets" = "77"').start()
+    from confluent_kafka import TopicPartition
+    load = Load(db, kafka, source='"kafka_partitions" = "0", "kafka_offsets" = "0"').send({"k": "a"}, {"k": "b"}, {"k": "c"})
+    for future in kafka.admin.delete_records([TopicPartition(load.topic, 0, 2)]).values():
+        future.result(20)
+    load.start()
     job = db.await_state("j", "PAUSED")
-    assert "the offset used by job does not exist in kafka" in job["ReasonOfStateChanged"]
+    assert "the offset used by job does not exist in kafka, please check the offset" in job["ReasonOfStateChanged"]
     assert "code=errCode = 105" in job["ReasonOfStateChanged"]
-    db.execute('ALTER ROUTINE LOAD FOR j FROM KAFKA ("kafka_partitions" = "0", "kafka_offsets" = "0")')
+    db.execute('ALTER ROUTINE LOAD FOR j FROM KAFKA ("kafka_partitions" = "0", "kafka_offsets" = "OFFSET_BEGINNING")')
+    assert db.job("j")["Progress"] == {"0": "1"}
     db.execute("RESUME ROUTINE LOAD FOR j")
-    db.await_state("j", "RUNNING")
+    load.rows(1)
+    assert load.keys() == ["c"]
+
+
+def test_offset_by_time(db, kafka):
+    load = Load(db, kafka, source='"kafka_partitions" = "0", "kafka_offsets" = "2024-05-06 07:08:09"',
+                properties=JSON + '"timezone" = "+08:00"')
+    for i, hour in enumerate((22, 23, 24)):
+        at = datetime.datetime(2024, 5, 5, 0, 8, 9, tzinfo=datetime.timezone.utc) + datetime.timedelta(hours=hour)
+        kafka.producer.produce(load.topic, '{"k": "%d"}' % i, partition=0, timestamp=int(at.timestamp() * 1000))
+        kafka.producer.flush(20)
+    load.start().rows(2)
+    assert load.keys() == ["1", "2"]
+
+
+def test_new_partitions_are_read(db, kafka):
+    from confluent_kafka.admin import NewPartitions
+    load = Load(db, kafka).send({"k": "a"}).start()
+    load.rows(1)
+    for future in kafka.admin.create_partitions([NewPartitions(load.topic, 2)]).values():
+        future.result(20)
+    eventually(lambda: "1" in db.job("j")["Progress"])
+    type(kafka)(kafka.brokers).send(load.topic, {"k": "b"}, partition=1)     # a producer that knows the new partition
+    load.rows(2)
 
 
 def test_new_job_goes_on_where_the_old_one_stopped(db, kafka):

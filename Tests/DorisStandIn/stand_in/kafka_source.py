@@ -10,7 +10,11 @@ class SourceError(Exception):
 
 
 class OffsetGone(Exception):
-    pass
+    """The messages from the job's offset on are deleted."""
+
+
+class OffsetAhead(Exception):
+    """The job's offset lies behind the end of its partition."""
 
 
 class BadSetting(Exception):
@@ -76,7 +80,10 @@ class Source:
         self.ends = {}
         for partition, offset in offsets.items():
             low, high = self.bounds(int(partition))
-            if not low <= offset <= high:
+            if offset > high:
+                raise OffsetAhead("offset set in job: %d is greater than kafka latest offset: %d partition id: %s"
+                                  % (offset, high, partition))
+            if offset < low:
                 raise OffsetGone
         self.consumer.assign([TopicPartition(self.topic, int(p), o) for p, o in offsets.items()])
 

@@ -33,7 +33,6 @@ class Job:
     brokers: str = ""
     topic: str = ""
     partitions: list | None = None                      # pinned, or all
-    start: dict = field(default_factory=dict)           # partition (text) -> offset, word or time asked for
     custom: dict = field(default_factory=dict)          # property.* without its prefix
     comment: str = ""
     sql: str = ""
@@ -165,9 +164,4 @@ class Job:
 
     def show_progress(self):
         """The last offset consumed; before the first: OFFSET_ZERO (src: KafkaProgress.java)."""
-        shown = {p: str(n - 1) if n > 0 else "OFFSET_ZERO" for p, n in self.progress.items()}
-        for p, wanted in self.start.items():
-            if p not in shown:
-                shown[p] = str(wanted - 1) if isinstance(wanted, int) and wanted else \
-                    "OFFSET_ZERO" if wanted == 0 else str(wanted)
-        return shown
+        return {p: str(n - 1) if n > 0 else "OFFSET_ZERO" for p, n in self.progress.items()}

@@ -5,9 +5,11 @@ nereids/trees/plans/commands/AlterRoutineLoadCommand.java
 """
 
 import threading
+from contextlib import closing
 
 from . import load_job, load_properties, rules
 from .errors import DorisError, StandInGap, no_database
+from .kafka_source import BadSetting, Source, SourceError
 from .load_worker import Worker
 
 MAXIMUM_JOBS = 100      # max_routine_load_job_num
@@ -151,7 +153,11 @@ class LoadManager:
         job.table_id, job.id, job.created = table.id, self.engine.new_id(), self.engine.now_text()
         job.sql = r.source[r.t[0].at:r.t[-1].at].strip()
         job.user = self.engine.settings.user
-        self.use_source(job, source)
+        job.brokers, job.topic, job.custom = source["brokers"], source["topic"], source["custom"]
+        if source["partitions"] is not None:
+            job.partitions = source["partitions"]
+            job.progress = self.real_offsets(job, source, job.default_offset)
+            self.check_partitions(job)
         with self.changed:
             self.jobs[job.id] = job
             self.save(job)
@@ -159,14 +165,35 @@ class LoadManager:
                 self.work(job)
 
     @staticmethod
-    def use_source(job, source):
-        job.brokers = source["brokers"] or job.brokers
-        job.topic = source["topic"] or job.topic
-        job.custom.update(source["custom"])
-        if source["partitions"] is not None:
-            job.partitions = source["partitions"]
-            for i, p in enumerate(job.partitions):
-                job.start[str(p)] = source["offsets"][i] if source["offsets"] else job.default_offset
+    def real_offsets(job, source, default):
+        """Words and times become offsets when the statement runs (src: KafkaRoutineLoadJob.java, KafkaUtil.java)."""
+        wanted = source["offsets"] or [default] * len(source["partitions"])
+        out = dict(zip(map(str, source["partitions"]), wanted))
+        if all(isinstance(w, int) for w in wanted):
+            return out
+        with closing(LoadManager.open(job)) as kafka:
+            try:
+                return {p: kafka.resolve(int(p), w) for p, w in out.items()}
+            except SourceError as error:
+                raise DorisError("Failed to get real offsets of kafka topic: %s. error: %s" % (job.topic, error)) from None
+
+    @staticmethod
+    def check_partitions(job):
+        with closing(LoadManager.open(job)) as kafka:
+            try:
+                there = kafka.partitions()
+            except SourceError as error:
+                raise DorisError("Failed to get all partitions of kafka topic: %s error: %s" % (job.topic, error)) from None
+        for p in job.partitions:
+            if p not in there:
+                raise DorisError("there is a custom kafka partition %d which is invalid for topic %s" % (p, job.topic))
+
+    @staticmethod
+    def open(job):
+        try:
+            return Source(job)
+        except BadSetting as error:
+            raise DorisError("Failed to get info of kafka topic: %s error: %s" % (job.topic, error)) from None
 
     def change(self, job, state, reason=None):
         with self.changed:
@@ -222,20 +249,16 @@ class LoadManager:
             job.generation += 1
             self.save(job)
 
-    @staticmethod
-    def alter_source(job, source):
-        known = job.progress or job.start
-        for p in source["partitions"] or []:
-            if str(p) not in known:
-                raise DorisError("The specified partition %d is not in the consumed partitions" % p)
-        if source["topic"] and source["topic"] != job.topic:
-            job.progress, job.latest, job.start, job.partitions = {}, {}, {}, None
-        pinned = job.partitions
-        LoadManager.use_source(job, source)
-        job.partitions = pinned
-        for p in source["partitions"] or []:
-            wanted = job.start[str(p)]
-            if isinstance(wanted, int):
-                job.progress[str(p)] = wanted
-            else:
-                job.progress.pop(str(p), None)
+    def alter_source(self, job, source):
+        """src: KafkaRoutineLoadJob.java (modifyPropertiesInternal): a new topic forgets the progress."""
+        probe = load_job.Job.from_json(job.to_json())
+        probe.custom.update(source["custom"])
+        offsets = self.real_offsets(probe, source, probe.default_offset) if source["partitions"] else {}
+        for p in offsets:
+            if p not in job.progress:
+                raise DorisError("The specified partition %s is not in the consumed partitions" % p)
+        job.custom = probe.custom
+        if source["topic"]:
+            job.topic, job.progress, job.latest = source["topic"], {}, {}
+        job.progress.update(offsets)
+        job.brokers = source["brokers"] or job.brokers

@@ -62,7 +62,7 @@ def parse_path(path):
     """A JSON path as a list of names and numbers."""
     m = PATH.fullmatch(path)
     if not m:
-        raise BadPaths("Invalid json path: %s, please check the jsonpaths" % path)
+        raise BadPaths("Invalid json path: %s" % path)
     return [int(n) if n else a or b for a, b, n in STEP.findall(m["rest"])]
 
 
@@ -138,7 +138,7 @@ class Plan:
         except ValueError:
             paths = None
         if not isinstance(paths, list) or not all(isinstance(p, str) for p in paths):
-            raise BadPaths("Invalid json path: %s, please check the jsonpaths" % text)
+            raise BadPaths("Invalid json path: %s" % text)
         self.json_paths = [parse_path(p) for p in paths]
 
     def filters(self):

@@ -6,11 +6,18 @@ import uuid
 
 from . import load_job, storage
 from .errors import DorisError
-from .kafka_source import BadSetting, OffsetGone, Source, SourceError
+from .kafka_source import BadSetting, OffsetAhead, OffsetGone, Source, SourceError
 from .load_plan import BadPaths, BadRow, Plan
 
+# src: load/routineload/RoutineLoadJob.java (executeTaskOnTxnStatusChanged)
+ABORTED = "be 10000 abort task, task id: %s job id: %d with reason: %s %s"
 OFFSET_GONE = ("the offset used by job does not exist in kafka, please check the offset, using the Alter ROUTINE LOAD "
                "command to modify it, and resume the job")
+# src: load/routineload/KafkaRoutineLoadJob.java (updateKafkaPartitions, hasMoreDataToConsume), common/util/KafkaUtil.java
+NO_PARTITIONS = ("errCode = 2, detailMessage = Failed to get all partitions of kafka topic: %s error: %s may be Kafka "
+                 "properties set in job is error or no partition in this topic that should check Kafka")
+NO_LATEST = ("failed to get latest partition offset. {}errCode = 2, detailMessage = Failed to get latest offsets of kafka "
+             "topic: %s. error: %s")
 TOO_MANY = "current error rows is more than max_error_number or the max_filter_ratio is more than the value set"
 
 
@@ -98,10 +105,13 @@ class Worker(threading.Thread):
             with self.engine.lock:
                 return Plan(self.engine, self.job, table)
         except BadPaths as error:
-            self.pause(load_job.CANNOT_RESUME, "failed to create task: " + error.wire)
+            self.aborted(error.message, "please check the jsonpaths")
         except DorisError as error:
             self.pause(load_job.CREATE_TASK, "failed to create task: " + error.wire)
         return None
+
+    def aborted(self, reason, advice):
+        self.pause(load_job.CANNOT_RESUME, ABORTED % (uuid.uuid4(), self.job.id, reason, advice))
 
     def schedule(self):
         job = self.job
@@ -121,7 +131,9 @@ class Worker(threading.Thread):
         except SourceError as error:
             return self.away(error)
         except OffsetGone:
-            return self.pause(load_job.CANNOT_RESUME, OFFSET_GONE)
+            return self.aborted("Offset out of range", OFFSET_GONE)
+        except OffsetAhead as error:
+            return self.pause(load_job.INTERNAL, "errCode = 2, detailMessage = " + str(error))
         with self.manager.changed:
             if job.state == "NEED_SCHEDULE" and job.generation == generation:
                 job.change("RUNNING", self.engine.now_text())
@@ -132,22 +144,19 @@ class Worker(threading.Thread):
         return None
 
     def away(self, error):
-        return self.pause(load_job.PARTITIONS,
-                          "Job failed to fetch all current partition with error [%s]" % error)
+        text = NO_PARTITIONS if self.job.state == "NEED_SCHEDULE" else NO_LATEST
+        return self.pause(load_job.PARTITIONS, text % (self.job.topic, error))
 
     def find_partitions(self, generation):
-        """Offsets of partitions that the job has none of; a pinned partition must be there (KafkaRoutineLoadJob.java)."""
+        """Offsets of partitions that the job has none of (src: KafkaRoutineLoadJob.java, updateNewPartitionProgress)."""
         job = self.job
         there = self.source.partitions()
         self.looked = time.monotonic()
         wanted = job.partitions if job.partitions is not None else there
-        for p in wanted:
-            if p not in there:
-                raise SourceError("there is a custom kafka partition %d which is invalid for topic %s" % (p, job.topic))
         new = {}
         for p in wanted:
             if str(p) not in job.progress:
-                new[str(p)] = self.source.resolve(p, job.start.get(str(p), job.default_offset))
+                new[str(p)] = self.source.resolve(p, job.default_offset)
         if new:
             with self.engine.lock:
                 if job.generation == generation:
@@ -175,7 +184,9 @@ class Worker(threading.Thread):
         except SourceError as error:
             return self.away(error)
         except OffsetGone:
-            return self.pause(load_job.CANNOT_RESUME, OFFSET_GONE)
+            return self.aborted("Offset out of range", OFFSET_GONE)
+        except OffsetAhead as error:
+            return self.pause(load_job.INTERNAL, "errCode = 2, detailMessage = " + str(error))
         if not messages:
             self.note_ends()
             return None
