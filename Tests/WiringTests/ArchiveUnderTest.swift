@@ -63,9 +63,8 @@ final class ArchiveUnderTest {
         ) { line in output.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
         self.program = program
         let folder = folder
-        let found = try WiringTests.eventually("wado up is ready", { output.current.suffix(20).joined(separator: "\n") }) {
-            try Endpoints.read(from: folder)
-        }
+        let said = { output.current.suffix(20).joined(separator: "\n") }
+        let found = try WiringTests.eventually("wado up is ready", said, { try Endpoints.read(from: folder) })
         endpoints = found
     }
 

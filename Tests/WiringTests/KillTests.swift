@@ -30,9 +30,9 @@ import Wiring
             }
         }
         var dice = Dice(state: 20_260_131)
-        let services = ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server"]
-        // Ten moments, each service at least twice.
-        let victims = (0..<10).map { services[$0 % 4] }.shuffled(using: &dice)
+        // Ten moments, each process twice.
+        let processes = ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server", "postgres"]
+        let victims = (0..<10).map { processes[$0 % 5] }.shuffled(using: &dice)
         let moments = Set((0..<300).shuffled(using: &dice).prefix(10)).sorted()
         var killed = 0
         let sender = Sender(archive)
@@ -64,7 +64,14 @@ import Wiring
 
     private func process(_ name: String, of archive: ArchiveUnderTest) throws -> Int32 {
         try archive.eventually("\(name) runs") {
-            guard let id = try archive.refreshed().processes[name], kill(id, 0) == 0 else { return nil }
+            let id: Int32?
+            if name == "postgres" {
+                let text = try String(contentsOfFile: archive.folder.postgres + "/postmaster.pid", encoding: .utf8)
+                id = text.split(separator: "\n").first.flatMap { Int32($0) }
+            } else {
+                id = try archive.refreshed().processes[name]
+            }
+            guard let id, id > 1, kill(id, 0) == 0 else { return nil }
             return id
         }
     }

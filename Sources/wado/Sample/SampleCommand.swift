@@ -117,7 +117,7 @@ struct SampleStudy {
         data.set(.seriesNumber, 1)
         data.set(.seriesDate, "20260115")
         data.set(.seriesTime, "093000")
-        data.set(.seriesDescription, "Shepp-Logan head")
+        data.set(.seriesDescription, "Shepp-Logan head \(SampleStudy.decimal(phantom.sliceSpacing)) mm")
         data.set(.bodyPartExamined, "HEAD")
         data.set(.patientPosition, "HFS")
         data.set(.manufacturer, "Wado")
