@@ -88,8 +88,9 @@ struct ValueReader {
             note(.tooLong, .null, element, column)
             return nil
         }
+        let isName = element.vr == .pn
         let scanned = dataSet.withValue(of: element) { span in
-            span.withUnsafeBytes { Self.scan($0, kind, values, limit: limit) }
+            span.withUnsafeBytes { Self.scan($0, kind, values, limit: limit, isName: isName) }
         }
         guard let scanned else { return decoded(element, column, limit: limit, values: values) }
         if let rule = scanned.rule { note(rule, .shortened, element, column) }
@@ -241,7 +242,7 @@ extension ValueReader {
 
     /// Text that is all ASCII, in one pass and without decoding; nil when it must be decoded.
     fileprivate static func scan(
-        _ bytes: UnsafeRawBufferPointer, _ kind: TextForm, _ values: Choice, limit: Int
+        _ bytes: UnsafeRawBufferPointer, _ kind: TextForm, _ values: Choice, limit: Int, isName: Bool
     ) -> Scanned? {
         var hasBackslash = false
         var nul = bytes.count
@@ -270,7 +271,7 @@ extension ValueReader {
         }
         var start = 0
         var end = value.count
-        while end > 0, value[end - 1] == 0x20 { end -= 1 }
+        while end > 0, value[end - 1] == 0x20 || isName && value[end - 1] == UInt8(ascii: "=") { end -= 1 }
         if kind == .values { while start < end, value[start] == 0x20 { start += 1 } }
         guard start < end else { return Scanned(text: nil, rule: rule) }
         if end - start > limit {
@@ -293,6 +294,7 @@ extension ValueReader {
             text = all.first ?? ""
             if all.count > 1 { note(.tooManyValues, .shortened, element, column) }
         }
+        if element.vr == .pn { while text.last == "=" || text.last == " " { text.removeLast() } }
         let (limited, isCut, hadNUL) = text.limited(to: limit)
         if hadNUL { note(.nulInText, .shortened, element, column) }
         if isCut { note(.tooLong, .shortened, element, column) }

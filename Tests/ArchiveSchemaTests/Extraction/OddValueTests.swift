@@ -54,10 +54,13 @@ import Testing
             $0.set(.patientSex, vr: .cs, bytes: Array("\0\0".utf8))
             $0.set(.accessionNumber, vr: .sh, bytes: Array(" ".utf8))
             $0.set(.studyID, vr: .sh, bytes: [])
+            $0.set(.patientName, vr: .pn, bytes: Array("DOE^JANE = ".utf8))
+            $0.set(.referringPhysicianName, vr: .pn, bytes: Array("==".utf8))
         }
         #expect(problems == [])
         #expect(row.studyDate?.description == "2011-03-04" && row.studyDateOrigin == "2011.03.04")
         #expect(row.studyTime?.description == "10:20:30" && row.patientSize == 1.75 && row.seriesNumber == 7)
+        #expect(row.patientName == "DOE^JANE" && row.referringPhysicianName == nil)
         #expect(row.patientID == "P 1" && row.patientSex == nil && row.accessionNumber == nil && row.studyID == nil)
     }
 
