@@ -151,6 +151,12 @@ struct WebWorkerServiceTests {
         try fixture.wait { try fixture.queue.waiting() == 0 }
         for service in services { service.stop() }
         #expect(services.allSatisfy { $0.status.failed == 0 })
+        // Neither side ever waited for the other in a circle.
+        try fixture.pool.withConnection { connection throws(PostgresError) in
+            let result = try connection.query(
+                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", operation: "test")
+            #expect(result.integer(0, 0) == 0)
+        }
         #expect(try fixture.index.counts(tenantID: "t1") == IndexCounts(studies: 1, series: 2, instances: 300))
         for number in 0..<2 {
             #expect(try #require(try fixture.metadata.snapshot(of: fixture.series(number))).instanceCount == 150)

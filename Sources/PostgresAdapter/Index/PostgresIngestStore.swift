@@ -24,8 +24,10 @@ public final class PostgresIngestStore: IngestStore, LogStore {
             try connection.transaction { connection throws(PostgresError) in
                 if !states.isEmpty {
                     try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
-                    try connection.query(Self.mergeSeries, operation: "write series")
+                    // The flag first, as the webworker has it (`PostgresCompactionQueue`): who locks the two rows of a
+                    // series in one order never waits in a circle.
                     try connection.query(Self.flagMetadata, operation: "flag metadata")
+                    try connection.query(Self.mergeSeries, operation: "write series")
                 }
                 try Self.insert(connection, logs)
                 for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
