@@ -188,7 +188,7 @@ struct StoreSCPServiceTests {
                 try? user.release()
             }
         }
-        threads.forEach { $0.join() }
+        for thread in threads { thread.join() }
         #expect(refused.current == (policy == .refuse ? 20 : 0))
         fixture.waitUntilPublished()
         #expect(fixture.files.count == 20)

@@ -62,13 +62,31 @@ public final class InstanceFiler: Sendable {
         case unpublishable(Provenance)
     }
 
+    /// By reference, so that a million pending instances that are not in memory take little.
+    private final class Loaded: Sendable {
+        let instance: SpooledInstance
+        init(_ instance: SpooledInstance) { self.instance = instance }
+    }
+
     private struct Pending: Sendable {
         var number: UInt64
         /// nil: to be read from the spool.
-        var instance: SpooledInstance?
+        private var loaded: Loaded?
         /// Found at the start: not known to be whole.
         var isRecovered = false
         var verdict: Monitor<FilingOutcome?>?
+
+        init(number: UInt64, instance: SpooledInstance?, isRecovered: Bool = false, verdict: Monitor<FilingOutcome?>?) {
+            self.number = number
+            loaded = instance.map(Loaded.init)
+            self.isRecovered = isRecovered
+            self.verdict = verdict
+        }
+
+        var instance: SpooledInstance? {
+            get { loaded?.instance }
+            set { loaded = newValue.map(Loaded.init) }
+        }
     }
 
     private let spool: Spool
@@ -111,7 +129,9 @@ public final class InstanceFiler: Sendable {
     public func recover() throws(FileSystemError) {
         let found = try spool.scan()
         toFile.withLock { backlog in
-            for number in found { backlog.append(Pending(number: number, isRecovered: true)) }
+            for number in found {
+                backlog.append(Pending(number: number, instance: nil, isRecovered: true, verdict: nil))
+            }
         }
         pendingCount.add(found.count, ordering: .relaxed)
         try spool.prepare()
@@ -191,7 +211,7 @@ public final class InstanceFiler: Sendable {
         if let failure {
             notice(.filingFailed(failure))
             // Behind the others: what cannot be filed for a long time is no reason for them to wait.
-            toFile.withLock { backlog in failed.forEach { backlog.append($0) } }
+            toFile.withLock { backlog in for pending in failed { backlog.append(pending) } }
             return false
         }
         return true

@@ -5,7 +5,8 @@ internal import Synchronization
 final class AssociationRecord: Sendable {
     let id: UInt64
     let socket: StreamSocket
-    /// Monotonic milliseconds of the last byte received.
+    /// Monotonic milliseconds of the last message that ended, or the last few kilobytes of one that came in: bytes that
+    /// only trickle do not count.
     let lastActivity: Atomic<Int64>
     /// A message has begun and is not answered yet.
     let isBusy = Atomic<Bool>(false)
@@ -77,9 +78,11 @@ final class AssociationSession {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
         defer { buffer.deallocate() }
         var closing = false
+        var trickled = 0
         if !firstBytes.isEmpty { firstBytes.withUnsafeBytes { closing = receive($0) } }
         while !closing && end == nil {
-            if record.request.load(ordering: .acquiring) != 0 && assembler.isIdle && operation == nil {
+            let request = record.request.load(ordering: .acquiring)
+            if request == 2 || (request == 1 && assembler.isIdle && operation == nil) {
                 endByRequest()
                 break
             }
@@ -94,8 +97,12 @@ final class AssociationSession {
                     }
                     break
                 }
-                record.lastActivity.store(MonotonicClock.milliseconds, ordering: .relaxed)
+                trickled += count
                 closing = receive(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))
+                if trickled >= 4096 || assembler.isIdle {
+                    record.lastActivity.store(MonotonicClock.milliseconds, ordering: .relaxed)
+                    trickled = 0
+                }
             } catch TransportError.timeout {
                 perform(upper.abort(.noReason))
                 finish(.idle)

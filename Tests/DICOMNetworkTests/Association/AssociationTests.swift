@@ -102,7 +102,9 @@ import Testing
             setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
         }
         deinit { close(socket) }
-        func send(_ bytes: [UInt8]) {
+        func sendIfOpen(_ bytes: [UInt8]) { _ = Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+        func send(_ bytes: some Collection<UInt8>) {
+            let bytes = Array(bytes)
             #expect(Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
         }
         /// The next PDU's bytes; nil when the peer has closed.
@@ -263,6 +265,29 @@ import Testing
         #expect(served)
         #expect(acceptor.associationCount <= 10)
         withExtendedLifetime((silent, established)) {}
+    }
+
+    /// A store whose bytes come one by one holds its place no longer than a silent one.
+    @Test func tricklingGivesWay() throws {
+        let seen = Seen()
+        let acceptor = try Self.acceptor(seen) {
+            $0.maximumAssociations = 1
+            $0.evictionMilliseconds = 300
+        }
+        defer { acceptor.stop(deadlineMilliseconds: 1000) }
+        let trickling = Peer(port: acceptor.port)
+        trickling.send(Self.request())
+        #expect(trickling.receive()?.first == PDUType.associateAccept.rawValue)
+        let command = MessageAssemblerTests.command(Command.storeRequest, hasDataSet: true).encoded()
+        trickling.send(PDUTests.data([(3, 3, command), (3, 0, [UInt8](repeating: 0, count: 60_000))]).dropLast(59_000))
+        var served = false
+        for _ in 0..<500 where !served {
+            if seen.ends.current.isEmpty { trickling.sendIfOpen([0]) }
+            if let user = try? Self.user(acceptor) { served = try user.echo() == .success } else { usleep(20_000) }
+        }
+        #expect(served)
+        #expect(seen.ends.wait(milliseconds: 20_000) { $0.contains(.evicted) ? true : nil } == true)
+        #expect(seen.abandoned.withLock { $0 } == 1)
     }
 
     @Test func overTheLimitIsRejectedTransiently() throws {
