@@ -46,6 +46,11 @@ struct PrivatePostgresTests {
             try server.start()
             defer { server.stop() }
             #expect(try PostgresConnection(server.connectionString).isAlive)
+            let socket = server.connectionString.split(separator: "'").first { $0.hasPrefix("/tmp/wado-") }
+            let path = String(try #require(socket))
+            #expect(FileManager.default.fileExists(atPath: path))
+            server.stop()
+            #expect(!FileManager.default.fileExists(atPath: path))
         }
         try withFolder { folder in
             var configuration = PrivatePostgres.Configuration(folder: folder)

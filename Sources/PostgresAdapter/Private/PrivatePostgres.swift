@@ -34,6 +34,8 @@ public final class PrivatePostgres {
 
     private var child: ChildProcess?
     private var lifeline: Int32 = -1
+    /// The socket's folder in /tmp, when there had to be one.
+    private var temporaryFolder: String?
 
     /// The database that the archive lives in.
     public static let databaseName = "wado"
@@ -101,6 +103,7 @@ public final class PrivatePostgres {
         child = nil
         if lifeline >= 0 { close(lifeline) }
         lifeline = -1
+        if let temporaryFolder { rmdir(temporaryFolder) }
     }
 
     /// True while the server's process is there.
@@ -269,6 +272,12 @@ public final class PrivatePostgres {
             var hash: UInt64 = 0xCBF2_9CE4_8422_2325
             for byte in configuration.folder.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
             folder = "/tmp/wado-" + String(hash, radix: 16)
+            temporaryFolder = folder
+            // Anybody can make names in /tmp: one of somebody else's is not touched.
+            var status = stat()
+            if lstat(folder, &status) == 0, status.st_uid != account.userID, status.st_uid != geteuid() {
+                throw .folder(path: folder, errno: EPERM)
+            }
         }
         try makeFolder(folder, mode: 0o700, owner: account)
         return folder
