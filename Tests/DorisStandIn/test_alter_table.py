@@ -29,6 +29,10 @@ REFUSED = [
     ("ADD COLUMN x TIME", "Time type is not supported for olap table"),
     ("ADD COLUMN x INT AFTER nix", "Column[nix] does not found"),
     ("ADD COLUMN x BIGINT AUTO_INCREMENT", "Can not add auto-increment column x"),
+    ("ADD COLUMN x INT NOT NULL", "Field 'x' is not null but doesn't have a default value"),
+    ("ADD COLUMN x INT FIRST", "Can't add value column x as First column"),
+    ("ADD COLUMN x INT AFTER k", "can't add value column x before key column k2"),
+    ("ADD COLUMN x INT KEY AFTER v", "can't add key column x after value column v"),
     ("DROP COLUMN k2", "Can not drop key column in Unique data model table"),
     ("DROP COLUMN s", "Can not drop sequence mapping column[s] in Unique data model table[t]"),
     ("MODIFY COLUMN v VARCHAR(20)", "Shorten type length is prohibited, srcType=varchar(100), dstType=varchar(20)"),
@@ -40,6 +44,10 @@ REFUSED = [
     ("MODIFY COLUMN s BIGINT", "Can not alter sequence column[s]"),
     ("MODIFY COLUMN k BIGINT NOT NULL", "Can not modify distribution column[k]. index[t]"),
     ("MODIFY COLUMN v VARCHAR(100) NULL", "Nothing is changed. please check your alter stmt."),
+    ("MODIFY COLUMN s INT COMMENT 'new'", "Can not alter sequence column[s]"),
+    ("MODIFY COLUMN nix INT", "Column[nix] does not exists"),
+    ("ORDER BY (k, k2, s, v, w, n, k)", "Reduplicative column[k]"),
+    ("ORDER BY (s, k, k2, v, w, n, d)", "Invalid column order. value should be after key. index[t]"),
     ("ORDER BY (k, k2, s)", "Reorder stmt should contains all columns"),
 ]
 
@@ -79,6 +87,19 @@ def test_longer_varchar_is_light(t):
     t.execute("ALTER TABLE t MODIFY COLUMN v VARCHAR(200) NULL")
     assert t.columns("t")["v"] == ("varchar(200)", "YES")
     assert jobs(t)[-1]["State"] == "FINISHED"
+
+
+def test_a_comment(t):
+    """By itself metadata; in a MODIFY COLUMN of anything but VARCHAR a heavy change, and left out it is gone."""
+    t.execute("ALTER TABLE t MODIFY COLUMN d COMMENT 'one'")
+    assert jobs(t)[-1:] == [] or jobs(t)[-1]["State"] == "FINISHED"
+    assert "COMMENT \"one\"" in t.create_table("t").replace("'one'", "\"one\"")
+    t.execute("ALTER TABLE t MODIFY COLUMN d DATETIME NULL COMMENT 'two'")
+    finished(t)
+    t.execute("ALTER TABLE t MODIFY COLUMN v VARCHAR(100) NULL COMMENT 'three'")
+    assert jobs(t)[-1]["State"] == "FINISHED"
+    t.execute("ALTER TABLE t MODIFY COLUMN v VARCHAR(101) NULL")
+    assert "two" in t.create_table("t") and "three" not in t.create_table("t")
 
 
 @only_stand_in
@@ -126,8 +147,11 @@ def test_cancel(t):
 
 
 def test_key_column_must_say_key(doris):
-    doris.execute("CREATE TABLE t (k INT NOT NULL, k2 VARCHAR(8) NOT NULL, v INT) UNIQUE KEY(k, k2)" + TAIL % "")
-    assert "Can not change aggregation type" in doris.refused("ALTER TABLE t MODIFY COLUMN k2 VARCHAR(16) NOT NULL")
+    doris.execute("CREATE TABLE t (k INT NOT NULL, k2 VARCHAR(8) NOT NULL, k3 VARCHAR(8) NOT NULL, v INT) "
+                  "UNIQUE KEY(k, k2, k3)" + TAIL % "")
+    assert "Can not change aggregation type" in doris.refused("ALTER TABLE t MODIFY COLUMN k3 VARCHAR(16) NOT NULL")
+    assert "Invalid column order. value should be after key. index[t]" in \
+        doris.refused("ALTER TABLE t MODIFY COLUMN k2 VARCHAR(16) NOT NULL")
     doris.execute("ALTER TABLE t MODIFY COLUMN k2 VARCHAR(16) KEY NOT NULL")
     finished(doris)
     assert doris.columns("t")["k2"] == ("varchar(16)", "NO")

@@ -139,15 +139,14 @@ class AlterJobs:
             heavy = False
             while True:
                 column = r.column()
-                heavy = alter_rules.add(table, column) or heavy
+                position = None if several else self.position(r)
+                heavy = alter_rules.add(table, column, position) or heavy
                 table.columns.append(column)
+                self.place_column(table, column, position)
+                if several and r.accept_op(","):
+                    continue
                 if several:
-                    self.place_column(table, column, ("END" if not column.key else None))
-                    if r.accept_op(","):
-                        continue
                     r.take(")")
-                else:
-                    self.place_column(table, column, self.position(r))
                 return heavy
         if r.accept("DROP", "COLUMN"):
             name = r.name()

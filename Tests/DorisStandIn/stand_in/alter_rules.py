@@ -48,7 +48,21 @@ def type_change(old, new):
         raise DorisError("Can not change from wider type %s to narrower type %s" % (old.sql(), new.sql()))
 
 
-def add(table, column):
+def place(table, column, position):
+    """Keys before values (src: nereids/trees/plans/commands/info/AddColumnOp.java)."""
+    if position == "FIRST" and not column.key:
+        raise DorisError("Can't add value column %s as First column" % column.name)
+    before = table.column(position[0]) if isinstance(position, list) else None
+    if before is None:
+        return
+    at = table.columns.index(before) + 1
+    if before.key and not column.key and at < len(table.columns) and table.columns[at].key:
+        raise DorisError("can't add value column %s before key column %s" % (column.name, table.columns[at].name))
+    if not before.key and column.key:
+        raise DorisError("can't add key column %s after value column %s" % (column.name, before.name))
+
+
+def add(table, column, position=None):
     """ADD COLUMN; True when heavy."""
     if table.column(column.name):
         raise DorisError("Can not add column which already exists in base table: " + column.name)
@@ -59,9 +73,10 @@ def add(table, column):
     if column.key and table.model == "UNIQUE" and column.aggregate:
         raise DorisError("Can not set aggregation type on key column: " + column.name)
     rules.column(column, table.model, column.key)
+    # src: nereids/trees/plans/commands/info/AddColumnOp.java
     if not column.nullable and not column.has_default:
-        raise StandInGap("ADD COLUMN %s NOT NULL without DEFAULT: what Doris does was not verified; give it a default or "
-                         "let it be NULL" % column.name)
+        raise DorisError("Field '%s' is not null but doesn't have a default value" % column.name, 1364)
+    place(table, column, position)
     return column.key
 
 
@@ -93,13 +108,14 @@ def modify(table, new, moves):
         raise DorisError("Can not modify distribution column[%s]. index[%s]" % (old.name, table.name))
     if old.key and not new.key:
         # MODIFY COLUMN must repeat KEY (doc: sql-manual/.../table/ALTER-TABLE-COLUMN.md)
-        raise DorisError("Can not change aggregation type" if table.model == "UNIQUE" else
+        last = table.key_columns[-1] is old
+        raise DorisError("Can not change aggregation type" if last else
                          "Invalid column order. value should be after key. index[%s]" % table.name)
     if new.key and not old.key:
         raise DorisError("Can not change aggregation type")
     if new.aggregate != old.aggregate:
         raise DorisError("Can not change aggregation type")
-    if table.sequence_column is old and new.type != old.type:
+    if table.sequence_column is old and new != old:
         raise DorisError("Can not alter sequence column[%s]" % old.name)
     if (old.default if old.has_default else None) != (new.default if new.has_default else None):
         raise DorisError("Can not change default value")
@@ -109,12 +125,10 @@ def modify(table, new, moves):
     type_change(old.type, new.type)
     if new == old and not moves:
         raise DorisError("Nothing is changed. please check your alter stmt.")
-    longer = new.type.name == old.type.name == "VARCHAR"
-    only_length = new.copy(type=old.type, comment=old.comment) == old and longer
-    only_comment = new.copy(comment=old.comment) == old
-    if moves or old.key and not only_comment:
-        return True
-    return not (only_length or only_comment)
+    # Another comment is a change as well (src: catalog/Column.java, equals). Light is only a change of one VARCHAR to
+    # another (src: HANDLER, processModifyColumn); the manual leaves out keys, and a change of NULL.
+    light = old.type.name == new.type.name == "VARCHAR" and new.nullable == old.nullable and not old.key
+    return moves or not light
 
 
 def rename(table, old, new):
@@ -140,12 +154,14 @@ def order(table):
 
 def reorder(table, names):
     """ORDER BY (...): all columns, keys first."""
-    if len(names) != len(table.columns) or len({n.lower() for n in names}) != len(names):
-        raise DorisError("Reorder stmt should contains all columns")
     out = []
     for name in names:
         column = table.column(name)
         if column is None:
-            raise DorisError("Column[%s] does not exists" % name)
+            raise DorisError("Column[%s] not exists" % name)
+        if column in out:
+            raise DorisError("Reduplicative column[%s]" % name)
         out.append(column)
+    if len(out) != len(table.columns):
+        raise DorisError("Reorder stmt should contains all columns")
     return out
