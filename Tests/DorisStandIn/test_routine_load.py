@@ -304,7 +304,8 @@ def test_error_log_in_sql(db, kafka):
 # -- a task that cannot be made
 @pytest.mark.parametrize("columns, text", [
     ("COLUMNS (v, n)", "Column has no default value, column=k"),
-    ("COLUMNS (k, v = nix + 1)", "nix"),
+    ("COLUMNS (k, v = nix + 1)", "unknown reference column, column=v, reference=nix"),
+    ("COLUMNS (k, v = n + 1)", "unknown reference column, column=v, reference=n"),
     ("COLUMNS (k, v = no_such_function(k))", "no_such_function"),
 ])
 def test_columns_are_checked_when_a_task_is_made(db, kafka, columns, text):

@@ -86,10 +86,10 @@ def test_all_columns_by_name_without_columns(doris, kafka):
 def test_derived_columns(doris, kafka):
     rows = loaded(
         doris, kafka, [{"k": "a", "i": 20, "n": " Abc "}, {"k": "b", "i": None, "n": None}],
-        "COLUMNS (k, i, n, b = i * 2 + 1, s = CONCAT('<', UPPER(TRIM(n)), '>'), at = NOW(), d = CAST(i AS DOUBLE) / 8, "
+        "COLUMNS (k, i, n, f = b > 40, b = i * 2 + 1, s = CONCAT('<', UPPER(TRIM(n)), '>'), at = NOW(), d = CAST(i AS DOUBLE) / 8, "
         "c = IF(i > 10, 'big', IFNULL(n, 'none')))")
     a, b = rows["a"], rows["b"]
-    assert (a["b"], a["s"], a["d"], a["c"]) == (41, "<ABC>", 2.5, "big")
+    assert (a["f"], a["b"], a["s"], a["d"], a["c"]) == (1, 41, "<ABC>", 2.5, "big")
     assert (b["b"], b["s"], b["d"], b["c"]) == (None, None, None, "none")
     assert a["at"].year > 2020
 

@@ -111,20 +111,20 @@ class Plan:
             seen.add(name.lower())
         self.fields = plain
         self.derived = []
-        known = set(seen)
-        for name, text in entries:
-            if text is None:
-                continue
-            tree = expressions.parse(text)
+        derived = [(name, expressions.parse(text)) for name, text in entries if text is not None]
+        known = seen | {name.lower() for name, _ in derived}
+        for name, tree in derived:
             for used in expressions.columns(tree):
-                if used.lower() not in known and self.table.column(used) is None:
-                    raise DorisError("unknown reference column, column=%s, reference=%s" % (name, used))
                 if used.lower() not in known:
-                    # a column of the table that COLUMNS does not name is read from the message as well
-                    self.fields.append(used)
-                    known.add(used.lower())
-            known.add(name.lower())
-            self.derived.append((name.lower(), tree))
+                    raise DorisError("unknown reference column, column=%s, reference=%s" % (name, used))
+        # one that uses another comes after it
+        while derived:
+            waiting = {name.lower() for name, _ in derived} - seen
+            ready = [d for d in derived if not {u.lower() for u in expressions.columns(d[1])} & (waiting - {d[0].lower()})]
+            if not ready:
+                raise DorisError("unknown reference column, column=%s, reference=%s" % (derived[0][0], derived[0][0]))
+            self.derived.extend((name.lower(), tree) for name, tree in ready)
+            derived = [d for d in derived if d not in ready]
         self.made = {name for name, _ in self.derived}
         self.given = {c.name for c in self.table.columns if c.name.lower() in self.made | {f.lower() for f in self.fields}}
 
