@@ -143,10 +143,14 @@ def test_exists(doris):
 
 
 def test_types_as_shown(doris):
-    doris.execute(table("k INT, a VARCHAR, b CHAR, c DECIMAL(10, 2), d DATETIME, e DATETIME(3), f STRING, g INTEGER"))
-    types = {k: v[0] for k, v in doris.columns("t").items()}
-    assert types == {"k": "int", "a": "varchar(65533)", "b": "char(1)", "c": "decimal(10,2)", "d": "datetime",
-                     "e": "datetime(3)", "f": "text", "g": "int"} or REAL and types["e"] == "datetime(3)"
+    """information_schema writes types as MySQL does, DESC and SHOW CREATE TABLE as Doris."""
+    doris.execute(table("k INT, a VARCHAR, b CHAR, c DECIMAL(10, 2), d DATETIME, e DATETIME(3), f STRING, g INTEGER, h BIGINT, "
+                        "i BOOLEAN, j ARRAY<INT>"))
+    assert {k: v[0] for k, v in doris.columns("t").items()} == {
+        "k": "int(11)", "a": "varchar(65533)", "b": "char(1)", "c": "decimalv3(10, 2)", "d": "datetime", "e": "datetime(3)",
+        "f": "string", "g": "int(11)", "h": "bigint(20)", "i": "tinyint(1)", "j": "array<int(11)>"}
+    shown = {r["Field"]: r["Type"] for r in doris.execute("DESC t")}
+    assert (shown["k"], shown["e"], shown["f"], shown["h"], shown["j"]) == ("int", "datetime(3)", "text", "bigint", "array<int>")
 
 
 def test_partition_of_a_row(doris):

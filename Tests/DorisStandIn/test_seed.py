@@ -50,7 +50,7 @@ def test_taken_as_written(tables):
     """4: the comma after the last column of dicom_image_meta is taken; 9: `columns` is not reserved."""
     assert {"dicom_object_meta", "dicom_state_meta", "dicom_image_meta"} == \
         {list(r.values())[0] for r in tables.execute("SHOW TABLES")}
-    assert tables.columns("dicom_image_meta")["columns"] == ("int", "YES")
+    assert tables.columns("dicom_image_meta")["columns"] == ("int(11)", "YES")
 
 
 def test_1_a_field_without_a_column_is_lost_without_a_word(tables, kafka):

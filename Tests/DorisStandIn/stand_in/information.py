@@ -35,15 +35,31 @@ def column_row(db, table, at, c):
     return {"TABLE_CATALOG": "internal", "TABLE_SCHEMA": db, "TABLE_NAME": table.name, "COLUMN_NAME": c.name,
             "ORDINAL_POSITION": at, "COLUMN_DEFAULT": default_text(c), "IS_NULLABLE": "YES" if c.nullable else "NO",
             "DATA_TYPE": data_type(t), "CHARACTER_MAXIMUM_LENGTH": length,
-            "CHARACTER_OCTET_LENGTH": length, "NUMERIC_PRECISION": precision, "NUMERIC_SCALE": scale,
-            "DATETIME_PRECISION": t.args[0] if t.name == "DATETIME" else None, "COLUMN_TYPE": t.sql(),
+            "CHARACTER_OCTET_LENGTH": length and length * 4, "NUMERIC_PRECISION": precision, "NUMERIC_SCALE": scale,
+            "DATETIME_PRECISION": t.args[0] if t.name == "DATETIME" else None, "COLUMN_TYPE": column_type(t),
             "COLUMN_KEY": KEYS[table.model] if c.key else "", "EXTRA": "", "PRIVILEGES": "", "COLUMN_COMMENT": c.comment,
             "DECIMAL_DIGITS": scale}
 
 
+# be: information_schema/schema_columns_scanner.cpp: written as MySQL writes them, other than SHOW CREATE TABLE and DESC do
+COLUMN_TYPES = {"BOOLEAN": "tinyint(1)", "TINYINT": "tinyint(4)", "SMALLINT": "smallint(6)", "INT": "int(11)",
+                "BIGINT": "bigint(20)", "STRING": "string"}
+DATA_TYPES = {"STRING": "varchar", "BOOLEAN": "tinyint", "LARGEINT": "bigint unsigned"}
+
+
 def data_type(t):
-    """The type's name alone."""
-    return {"STRING": "text", "BOOLEAN": "tinyint", "LARGEINT": "bigint unsigned"}.get(t.name, t.name.lower())
+    """DATA_TYPE: the type's name alone."""
+    return DATA_TYPES.get(t.name, t.name.lower())
+
+
+def column_type(t):
+    """COLUMN_TYPE."""
+    if t.name == "DECIMAL":
+        return "decimalv3(%d, %d)" % t.args
+    if t.is_complex:
+        children = [column_type(c[1] if isinstance(c, tuple) else c) for c in t.children]
+        return "%s<%s>" % (t.name.lower(), ",".join(children))
+    return COLUMN_TYPES.get(t.name) or t.sql()
 
 
 def fill(engine, name):
