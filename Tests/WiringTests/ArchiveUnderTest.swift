@@ -91,12 +91,26 @@ final class ArchiveUnderTest {
     var said: [String] { output.current }
 
     /// GETs below the DICOMweb root, and reads the answer as JSON.
-    func json(_ path: String) throws -> [[String: Any]] {
-        let answer = LocalHTTP.get(endpoints.web.root + path, headers: ["Accept: application/dicom+json"])
+    func json(_ path: String, tenant: String? = nil) throws -> [[String: Any]] {
+        let headers = ["Accept: application/dicom+json"] + (tenant.map { ["x-tenant: \($0)"] } ?? [])
+        let answer = LocalHTTP.get(endpoints.web.root + path, headers: headers)
         let found = try #require(answer, "no answer to \(path)")
-        if found.status == 204 { return [] }
+        if found.status == 204 || found.status == 404 { return [] }
         guard found.status == 200 else { throw Unexpected("status \(found.status) of \(path)") }
         return try JSONSerialization.jsonObject(with: Data(found.body)) as? [[String: Any]] ?? []
+    }
+
+    /// An association with the archive for CT images in explicit VR little endian.
+    func associate(callingAETitle: String = "TEST") throws -> AssociationUser {
+        var configuration = AssociationUser.Configuration(
+            host: endpoints.dicom.host, port: UInt16(endpoints.dicom.port), calledAETitle: endpoints.dicom.aeTitle,
+            contexts: [
+                ProposedContext(
+                    id: 1, abstractSyntax: UIDs.ctImageStorage,
+                    transferSyntaxes: [TransferSyntax.explicitVRLittleEndian.uid])
+            ])
+        configuration.callingAETitle = callingAETitle
+        return try AssociationUser(configuration)
     }
 
     struct Unexpected: Error, CustomStringConvertible {
@@ -139,7 +153,7 @@ struct TestInstance: Sendable {
 
     static let root = "1.2.826.0.1.3680043.10.1999"
 
-    init(study: Int, series: Int, number: Int) {
+    init(study: Int, series: Int, number: Int, pixelSeed: Int = 0) {
         self.study = "\(TestInstance.root).\(study)"
         self.series = "\(self.study).\(series)"
         instance = "\(self.series).\(number)"
@@ -163,7 +177,16 @@ struct TestInstance: Sendable {
         data.set(.bitsStored, 16)
         data.set(.highBit, 15)
         data.set(.pixelRepresentation, 0)
-        data.set(.pixelData, vr: .ow, bytes: (0..<8_192).map { UInt8(truncatingIfNeeded: $0 &* (number + series)) })
+        data.set(
+            .pixelData, vr: .ow,
+            bytes: (0..<8_192).map { UInt8(truncatingIfNeeded: $0 &* (number + series) &+ pixelSeed) })
         bytes = data.encoded(in: .explicitVRLittleEndian)
+    }
+
+    /// Stores it over an association; the status.
+    func store(_ association: AssociationUser) throws -> DIMSEStatus {
+        try association.store(
+            dataSet: bytes, sopClassUID: UIDs.ctImageStorage, sopInstanceUID: instance,
+            transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid)
     }
 }

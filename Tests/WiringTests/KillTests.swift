@@ -84,14 +84,11 @@ import Wiring
         init(_ archive: ArchiveUnderTest) { self.archive = archive }
 
         func store(_ instance: TestInstance) throws {
-            let syntax = TransferSyntax.explicitVRLittleEndian.uid
             try archive.eventually("\(instance.instance) is acknowledged") {
                 do {
-                    let association = try self.association ?? connect()
+                    let association = try self.association ?? archive.associate()
                     self.association = association
-                    let status = try association.store(
-                        dataSet: instance.bytes, sopClassUID: UIDs.ctImageStorage, sopInstanceUID: instance.instance,
-                        transferSyntaxUID: syntax)
+                    let status = try instance.store(association)
                     return status.code == 0 ? () : nil
                 } catch {
                     association?.abort()
@@ -104,18 +101,6 @@ import Wiring
         func close() {
             try? association?.release()
             association = nil
-        }
-
-        private func connect() throws -> AssociationUser {
-            let dicom = archive.endpoints.dicom
-            return try AssociationUser(
-                .init(
-                    host: dicom.host, port: UInt16(dicom.port), calledAETitle: dicom.aeTitle,
-                    contexts: [
-                        ProposedContext(
-                            id: 1, abstractSyntax: UIDs.ctImageStorage,
-                            transferSyntaxes: [TransferSyntax.explicitVRLittleEndian.uid])
-                    ]))
         }
     }
 

@@ -1,5 +1,6 @@
 import DICOMCore
 import DICOMDictionary
+import DICOMNetwork
 import Foundation
 import PostgresTestSupport
 import ServiceKit
@@ -158,5 +159,66 @@ extension Programs {
                 #expect(FlatJSON.parse(Array(line.utf8)) != nil, "\(name): \(line)")
             }
         }
+    }
+
+    /// Two tenants with the same UIDs and different pixels, and a third who has nothing.
+    @Test func tenantsNeverMeet() throws {
+        let archive = try ArchiveUnderTest("--tenant-by-ae-title", "ALPHA=alpha,BETA=beta")
+        let seeds = ["alpha": 1, "beta": 2]
+        func instances(_ tenant: String) -> [TestInstance] {
+            (1...(tenant == "alpha" ? 3 : 2)).map {
+                TestInstance(study: 7, series: 1, number: $0, pixelSeed: seeds[tenant] ?? 0)
+            }
+        }
+        for tenant in ["alpha", "beta"] {
+            let association = try archive.associate(callingAETitle: tenant.uppercased())
+            for instance in instances(tenant) { #expect(try instance.store(association).code == 0) }
+            try association.release()
+        }
+        for tenant in ["alpha", "beta"] {
+            let sent = instances(tenant)
+            let study = try #require(sent.first?.study)
+            let series = "/studies/\(study)/series/\(sent[0].series)"
+            try archive.eventually("\(tenant) has its study") {
+                let found = try archive.json("/studies", tenant: tenant)
+                return found.first.flatMap { value($0, "00201208") as? Int } == sent.count ? () : nil
+            }
+            #expect(try archive.json("/studies", tenant: tenant).count == 1)
+            #expect(try archive.json(series + "/metadata", tenant: tenant).count == sent.count)
+            for instance in sent {
+                let answer = LocalHTTP.get(
+                    archive.endpoints.web.root + series + "/instances/\(instance.instance)/frames/1",
+                    headers: ["Accept: application/octet-stream", "x-tenant: \(tenant)"])
+                #expect(answer?.status == 200 && answer?.body == Array(instance.bytes.suffix(8_192)))
+            }
+        }
+        let third =
+            "/studies/\(TestInstance.root).7/series/\(TestInstance.root).7.1/instances/\(TestInstance.root).7.1.1"
+        for (path, accept) in [("", "application/dicom"), ("/metadata", "*/*"), ("/frames/1", "*/*")] {
+            for tenant in ["gamma", "../alpha", "1234567890"] {
+                let answer = LocalHTTP.get(
+                    archive.endpoints.web.root + third + path, headers: ["Accept: \(accept)", "x-tenant: \(tenant)"])
+                #expect([400, 404].contains(answer?.status ?? 0), "\(tenant) \(path)")
+            }
+        }
+        #expect(try archive.json("/studies").isEmpty)
+        #expect(archive.stop() == 0)
+    }
+
+    /// What the settings say of the store and of associations is what the service does.
+    @Test func settingsReachTheService() throws {
+        let archive = try ArchiveUnderTest(
+            "--ae-title", "MYARCHIVE", "--dicom-require-called-ae-title", "--store-duplicates=refuse",
+            "--dicom-calling-ae-titles", "TEST")
+        #expect(archive.endpoints.dicom.aeTitle == "MYARCHIVE")
+        #expect(throws: AssociationError.self) { try archive.associate(callingAETitle: "OTHER") }
+        let association = try archive.associate()
+        let instance = TestInstance(study: 8, series: 1, number: 1)
+        #expect(try instance.store(association).code == 0)
+        // Again the same is no other one; a different one is refused.
+        #expect(try instance.store(association).code == 0)
+        #expect(try TestInstance(study: 8, series: 1, number: 1, pixelSeed: 3).store(association).code != 0)
+        try association.release()
+        #expect(archive.stop() == 0)
     }
 }
