@@ -28,6 +28,15 @@ public final class HTTPFile: Sendable {
         self.init(owning: fcntl(descriptor, F_DUPFD_CLOEXEC, 3))
     }
 
+    /// The same open file once more, for one who sends it; nil when out of descriptors.
+    public init?(sharing other: HTTPFile) {
+        let copy = fcntl(other.descriptor.load(ordering: .relaxed), F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { return nil }
+        descriptor = Atomic(copy)
+        size = other.size
+        identity = other.identity
+    }
+
     private init?(owning descriptor: Int32) {
         guard descriptor >= 0 else { return nil }
         var status = stat()

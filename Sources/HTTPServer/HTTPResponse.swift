@@ -45,6 +45,8 @@ public enum HTTPBody: Sendable {
     case bytes([UInt8])
     /// A range of a file, sent without passing through the process.
     case file(HTTPFile, offset: Int, length: Int)
+    /// Pieces one after another, all known beforehand: multipart around ranges of files.
+    case segments([HTTPSegments.Segment])
     /// Bytes made as they are sent.
     case stream(any HTTPBodyStream)
 
@@ -54,6 +56,7 @@ public enum HTTPBody: Sendable {
         case .empty: 0
         case .bytes(let bytes): bytes.count
         case .file(_, _, let length): length
+        case .segments(let segments): segments.reduce(0) { $0 + $1.length }
         case .stream(let stream): stream.length
         }
     }

@@ -9,8 +9,9 @@ public struct HTTPServerConfiguration: Sendable {
     public var maximumConnections = 512
     /// Connections at a time from one address, 0 for no such limit; a further one is closed at once.
     public var maximumConnectionsPerAddress = 0
-    /// Bytes of request line and headers together, at least 4,096; longer ones are answered 414 or 431.
-    public var maximumHeaderBytes = 65_536
+    /// Bytes of request line and headers together, at least 4,096; longer ones are answered 414 or 431. Each connection
+    /// has so much memory, which is zeroed after each request: more costs time.
+    public var maximumHeaderBytes = 32_768
     /// Milliseconds from accepting a connection, or from a later request's first line, to the end of its headers.
     public var headerDeadline = 10_000
     /// Milliseconds that a connection may wait for its next request.

@@ -4,6 +4,8 @@ import Synchronization
 
 /// Bytes the library asks of a stream at a time.
 private let blockSize = 131_072
+/// Ranges up to so many bytes are read, not sent by the kernel.
+private let smallFile = 16_384
 
 extension Connection {
     /// Hands a response to the library. `.NO` closes the connection without an answer.
@@ -42,6 +44,18 @@ extension Connection {
             // The library would spin at the end of a file that is shorter than promised. One that is cut while it is
             // being sent ends by the stall window.
             guard offset >= 0, length >= 0, offset <= file.size, length <= file.size - offset else { return nil }
+            if length <= smallFile {
+                // Header and body leave in one packet, by one call.
+                guard let memory = malloc(max(1, length)) else { return nil }
+                let buffer = UnsafeMutableRawBufferPointer(start: memory, count: length)
+                guard file.read(into: buffer, at: offset) == length,
+                    let response = MHD_create_response_from_buffer(length, memory, .RESPMEM_MUST_FREE)
+                else {
+                    free(memory)
+                    return nil
+                }
+                return response
+            }
             let descriptor = file.take()
             guard descriptor >= 0 else { return nil }
             guard
@@ -51,6 +65,7 @@ extension Connection {
                 return nil
             }
             return response
+        case .segments(let segments): return make(.stream(HTTPSegments(segments)))
         case .stream(let stream):
             let box = Unmanaged.passRetained(StreamBox(stream, self))
             let length = stream.length

@@ -22,6 +22,8 @@ public struct ServerConfiguration: Sendable {
     public var maximumResults = 5_000
     /// Bytes of memory for where frames lie in files.
     public var layoutCacheBytes = 64 << 20
+    /// Files of compressed metadata that are kept open at most, those sent last.
+    public var openMetadataFiles = 128
     /// Rows of the access log that wait to be written at most; more are dropped and counted. 0: no access log.
     public var accessLogCapacity = 20_000
     /// Names this server in the access log.

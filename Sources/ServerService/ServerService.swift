@@ -1,7 +1,6 @@
 public import Archive
 internal import HTTPServer
 public import ServiceKit
-import Synchronization
 
 /// Answers DICOMweb: searches, metadata, instances, frames and bulk data (PS3.18).
 public final class ServerService: Sendable {
@@ -40,7 +39,7 @@ public final class ServerService: Sendable {
             },
             observer: { exchange in
                 let note = exchange.note as? AccessNote
-                figures.observe(exchange, note?.operation ?? "refused")
+                figures.observe(exchange, note?.operation ?? .refused)
                 if let note { accessLog.append(exchange, note) }
             }, log: { _ in figures.addLibraryMessage() })
         self.server = server
@@ -70,39 +69,4 @@ public final class ServerService: Sendable {
     }
 
     public var status: Status { Status(port: server.port, connections: server.connectionCount) }
-}
-
-/// Counts of requests, by what was asked for and how it went.
-private final class RequestFigures: Sendable {
-    private let metrics: MetricsRegistry
-    private let seconds: Histogram
-    private let bytes: Counter
-    private let messages: Counter
-    private let counters = Mutex<[String: Counter]>([:])
-
-    init(_ metrics: MetricsRegistry) {
-        self.metrics = metrics
-        seconds = metrics.histogram(
-            "wado_http_request_seconds", help: "From the headers to the last byte of the answer")
-        bytes = metrics.counter("wado_http_sent_bytes_total", help: "Bytes of answers' bodies")
-        messages = metrics.counter("wado_http_library_messages_total", help: "Complaints of the HTTP library")
-    }
-
-    func observe(_ exchange: HTTPExchange, _ operation: StaticString) {
-        seconds.observe(Double(exchange.nanoseconds) * 1e-9)
-        bytes.add(max(0, exchange.sentBytes))
-        let status = exchange.isComplete ? "\(exchange.status)" : "broken"
-        let key = "\(operation) \(status)"
-        let counter = counters.withLock { counters in
-            if let counter = counters[key] { return counter }
-            let counter = metrics.counter(
-                "wado_http_requests_total", help: "Requests by operation and status; 'broken': the peer went away",
-                labels: ["operation": operation.description, "status": status])
-            counters[key] = counter
-            return counter
-        }
-        counter.add()
-    }
-
-    func addLibraryMessage() { messages.add() }
 }

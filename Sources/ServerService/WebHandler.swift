@@ -26,7 +26,8 @@ package final class WebHandler: Sendable {
         frames = FrameResponder(opener: opener)
         bulkData = BulkDataResponder(opener: opener)
         retrieve = RetrieveResponder(opener: opener, index: index, metadata: metadata)
-        self.metadata = MetadataResponder(index: index, metadata: metadata)
+        self.metadata = MetadataResponder(
+            index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.openMetadataFiles))
         search = SearchResponder(index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults))
         pages = Pages(configuration: configuration, index: index, metrics: metrics)
         cors = CORSPolicy(configuration.corsOrigins)
@@ -36,7 +37,7 @@ package final class WebHandler: Sendable {
     /// Answers a request without a body, or whose body does not matter.
     package func respond(to request: HTTPRequest) -> HTTPResponse {
         if request.method == "OPTIONS" { return cors.preflight(request) }
-        var operation: StaticString = "unknown"
+        var operation = Operation.refused
         var note: AccessNote?
         var response: HTTPResponse
         do throws(RequestFailure) {

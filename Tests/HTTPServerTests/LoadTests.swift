@@ -104,7 +104,7 @@ private final class Counter: Sendable {
             if request.target == "/ok" { return text("ok") }
             return request.target == "/file"
                 ? HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
-                : HTTPResponse(200, body: .stream(HTTPSegments([.file(open, offset: 0, length: open.size)])))
+                : HTTPResponse(200, body: .segments([.file(open, offset: 0, length: open.size)]))
         }).serve { server in
             for i in 0..<40 {
                 let client = try RawClient(server.port)

@@ -135,22 +135,58 @@ import Testing
         }
     }
 
-    @Test func sendsAnArrayOfSegmentsWithItsLength() throws {
+    @Test(arguments: [true, false])
+    func sendsSegmentsWithTheirLength(isArray: Bool) throws {
         let file = try TemporaryFile(count: 300_000)
         try TestServer(answer: { _ in
             guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
-            return HTTPResponse(
-                200,
-                body: .stream(
-                    HTTPSegments([
-                        .bytes(Array("head".utf8)), .bytes([]), .file(open, offset: 7, length: 250_000),
-                        .bytes(Array("tail".utf8)),
-                    ])))
+            let segments: [HTTPSegments.Segment] = [
+                .bytes(Array("head".utf8)), .bytes([]), .file(open, offset: 7, length: 250_000),
+                .bytes(Array("middle".utf8)), .file(open, offset: 299_999, length: 1),
+                .file(open, offset: 5, length: 0),
+                .bytes(Array("tail".utf8)),
+            ]
+            return HTTPResponse(200, body: isArray ? .segments(segments) : .stream(HTTPSegments(segments)))
         }).serve { server in
             let client = try RawClient(server.port)
-            let response = try client.get("/")
-            #expect(response.header("Content-Length") == "250008")
-            #expect(response.body == Array("head".utf8) + file.bytes[7..<250_007] + Array("tail".utf8))
+            for _ in 0..<3 {
+                let response = try client.get("/")
+                #expect(response.header("Content-Length") == "250015")
+                #expect(
+                    response.body == Array("head".utf8) + file.bytes[7..<250_007] + Array("middle".utf8)
+                        + [file.bytes[299_999]] + Array("tail".utf8))
+            }
+        }
+    }
+
+    @Test func sendsComputedSegments() throws {
+        try TestServer(answer: { _ in
+            let made = HTTPSegments.Segment.made(length: 300_000) { buffer, position in
+                for index in 0..<buffer.count { buffer[index] = UInt8(truncatingIfNeeded: (position + index) / 3) }
+            }
+            return HTTPResponse(200, body: .segments([.bytes([1]), made]))
+        }).serve { server in
+            let body = try RawClient(server.port).get("/").body
+            #expect(body == [1] + (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 3) })
+        }
+    }
+
+    /// Each as large as makes another way of sending it.
+    @Test(arguments: [0, 1, 16_384, 16_385, 3_000_000])
+    func sendsFilesOfEverySize(count: Int) throws {
+        let file = try TemporaryFile(count: count)
+        try TestServer(answer: { request in
+            guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
+            return request.target == "/file"
+                ? HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
+                : HTTPResponse(200, body: .segments([.file(open, offset: 0, length: open.size)]))
+        }).serve { server in
+            let client = try RawClient(server.port)
+            #expect(try client.get("/file").body == file.bytes)
+            #expect(try client.get("/segments").body == file.bytes)
+            client.send("HEAD /segments HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try client.response(toHead: true).header("Content-Length") == "\(count)")
+            #expect(try client.get("/file").body == file.bytes)
         }
     }
 

@@ -93,6 +93,19 @@ import Testing
         #expect(archive.get(archive.url(strange) + "/bulkdata/7FE00010").status == 200)
     }
 
+    @Test func filesThatWereCutServeWhatTheyHave() throws {
+        let archive = try TestArchive()
+        let bytes = Make.file(Make.builder(frames: 4))
+        let identity = try archive.add(bytes)
+        let path = archive.folder.appending(path: "store/\(ArchivePaths.instance(identity))")
+        try Data(try Data(contentsOf: path).dropLast(60)).write(to: path)
+        #expect(archive.get(archive.url(identity) + "/frames/2", raw).status == 200)
+        #expect(archive.get(archive.url(identity) + "/frames/3", raw).status == 404)
+        #expect(archive.get(archive.url(identity) + "/frames/1,4", raw).status == 404)
+        let all = archive.get(archive.url(identity) + "/bulkdata/7FE00010", ["Accept": "application/octet-stream"])
+        #expect(all.body.count == 4 * 48 - 60)
+    }
+
     @Test(arguments: [3, 5, 8, 16])
     func bitsThatDoNotFillBytes(columns: Int) throws {
         let archive = try TestArchive()

@@ -116,13 +116,13 @@ public final class FileMetadataStore: MetadataStore {
 
     // MARK: Parts
 
-    private struct Paths {
+    struct Paths {
         var folder: String
         var log: String
         var compacted: String
     }
 
-    private func paths(_ series: SeriesIdentity) throws(MetadataStoreError) -> Paths {
+    func paths(_ series: SeriesIdentity) throws(MetadataStoreError) -> Paths {
         guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID), let uid = UID(series.seriesUID)
         else { throw MetadataStoreError(.invalidIdentity) }
         let folder = "\(root)/\(ArchivePaths.study(tenant: tenant, study: study))"

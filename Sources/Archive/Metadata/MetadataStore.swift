@@ -49,6 +49,9 @@ public protocol MetadataStore: Sendable {
     /// The DICOM JSON object of one instance; nil when the series has no such instance.
     func instance(_ sopInstanceUID: String, of series: SeriesIdentity) throws -> [UInt8]?
 
+    /// What changes whenever the series does, had with little work: for remembering a snapshot. nil: not known.
+    func stamp(of series: SeriesIdentity) -> SeriesStamp?
+
     /// Brings everything of the series into its compressed file.
     /// - Returns: nil when nothing was ever appended.
     func compact(_ series: SeriesIdentity) throws -> CompactionResult?

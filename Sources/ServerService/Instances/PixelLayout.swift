@@ -15,6 +15,8 @@ struct NativePixels: Sendable {
     /// In bytes: of the file, or of the inflated data set.
     var offset: Int
     var length: Int
+    /// How many of these bytes are in the file.
+    var available: Int
     /// Bits of a frame; 0 when the data set does not say how large an image is.
     var frameBits: Int
     var frameCount: Int
@@ -25,7 +27,7 @@ struct NativePixels: Sendable {
     func bits(ofFrame index: Int) -> Range<Int>? {
         guard index >= 0, index < frameCount, frameBits > 0 else { return nil }
         let (start, overflow) = index.multipliedReportingOverflow(by: frameBits)
-        guard !overflow, start <= length * 8 - frameBits else { return nil }
+        guard !overflow, start <= available * 8 - frameBits else { return nil }
         return start..<start + frameBits
     }
 }
@@ -55,6 +57,7 @@ extension NativePixels {
         tag = element.tag
         offset = element.valueOffset
         length = element.length
+        available = element.length
         func number(_ tag: Tag) -> Int { header.integers(tag)?.first.map { Int(clamping: $0) } ?? 0 }
         let rows = number(.rows)
         let columns = number(.columns)

@@ -49,7 +49,11 @@ final class InstanceLayout: Sendable {
             }
         } else {
             pixelElement = transferSyntax.isDeflated ? nil : element.offset..<element.valueOffset
-            pixels = .native(NativePixels(element, header: header, isOtherWayRound: isSwapped))
+            var native = NativePixels(element, header: header, isOtherWayRound: isSwapped)
+            if !transferSyntax.isDeflated {
+                native.available = max(0, min(native.length, file.size - native.offset))
+            }
+            pixels = .native(native)
         }
     }
 

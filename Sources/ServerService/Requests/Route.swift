@@ -1,6 +1,20 @@
 internal import Archive
 internal import DICOMWeb
 
+/// What was asked for, as access log and metrics name it.
+enum Operation: Int, CaseIterable, Sendable {
+    case home, health, readiness, metrics, searchStudies, searchSeries, searchInstances, retrieveStudy, retrieveSeries
+    case retrieveInstance, metadataStudy, metadataSeries, metadataInstance, frames, bulkData, unsupported, refused
+
+    private static let names = [
+        "home", "health", "readiness", "metrics", "search-studies", "search-series", "search-instances",
+        "retrieve-study", "retrieve-series", "retrieve-instance", "metadata-study", "metadata-series",
+        "metadata-instance", "frames", "bulkdata", "unsupported", "refused",
+    ]
+
+    var name: String { Self.names[rawValue] }
+}
+
 /// What a path names, below one of the roots (PS3.18 10.4, 10.6) or beside them.
 enum Route {
     case home
@@ -17,25 +31,24 @@ enum Route {
     /// Known, and not offered.
     case unsupported(String)
 
-    /// For the access log.
-    var operation: StaticString {
+    var operation: Operation {
         switch self {
-        case .home: "home"
-        case .health: "health"
-        case .readiness: "readiness"
-        case .metrics: "metrics"
-        case .search(.studies, _, _): "search-studies"
-        case .search(.series, _, _): "search-series"
-        case .search(.instances, _, _): "search-instances"
-        case .retrieve(_, nil, _): "retrieve-study"
-        case .retrieve(_, _, nil): "retrieve-series"
-        case .retrieve: "retrieve-instance"
-        case .metadata(_, nil, _): "metadata-study"
-        case .metadata(_, _, nil): "metadata-series"
-        case .metadata: "metadata-instance"
-        case .frames: "frames"
-        case .bulkData: "bulkdata"
-        case .unsupported: "unsupported"
+        case .home: .home
+        case .health: .health
+        case .readiness: .readiness
+        case .metrics: .metrics
+        case .search(.studies, _, _): .searchStudies
+        case .search(.series, _, _): .searchSeries
+        case .search(.instances, _, _): .searchInstances
+        case .retrieve(_, nil, _): .retrieveStudy
+        case .retrieve(_, _, nil): .retrieveSeries
+        case .retrieve: .retrieveInstance
+        case .metadata(_, nil, _): .metadataStudy
+        case .metadata(_, _, nil): .metadataSeries
+        case .metadata: .metadataInstance
+        case .frames: .frames
+        case .bulkData: .bulkData
+        case .unsupported: .unsupported
         }
     }
 

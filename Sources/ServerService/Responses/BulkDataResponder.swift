@@ -43,13 +43,13 @@ struct BulkDataResponder: Sendable {
             let boundary = MultipartBoundary()
             let header = boundary.partHeader(isFirst: true, contentType: .octetStream, length: value.length)
             response = HTTPResponse(
-                200, body: .stream(HTTPSegments([.bytes(header), value, .bytes(boundary.closing)])))
+                200, body: .segments([.bytes(header), value, .bytes(boundary.closing)]))
             response.add("Content-Type", boundary.contentType(of: .octetStream))
         } else {
             if case .file(let file, let offset, let length) = value {
                 response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
             } else {
-                response = HTTPResponse(200, body: .stream(HTTPSegments([value])))
+                response = HTTPResponse(200, body: .segments([value]))
             }
             response.add("Content-Type", literal: "application/octet-stream")
         }

@@ -80,7 +80,7 @@ struct PixelParts {
     func all() throws(RequestFailure) -> [[HTTPSegments.Segment]] {
         switch instance.layout.pixels {
         case .none: throw .notFound("the instance has no Pixel Data")
-        case .native(let pixels): return source.map { [[$0.segment(0..<pixels.length)]] } ?? []
+        case .native(let pixels): return source.map { [[$0.segment(0..<pixels.available)]] } ?? []
         case .encapsulated(let pixels):
             if pixels.frameCount > 0 {
                 return try (0..<pixels.frameCount).map { index throws(RequestFailure) in try frame(index) ?? [] }
@@ -132,14 +132,14 @@ struct PixelResponse {
                 segments += part
             }
             segments.append(.bytes(boundary.closing))
-            response = HTTPResponse(200, body: .stream(HTTPSegments(segments)))
+            response = HTTPResponse(200, body: .segments(segments))
             response.add("Content-Type", boundary.contentType(of: choice.mediaType))
         } else {
             let part = parts.first ?? []
             if part.count == 1, case .file(let file, let offset, let length) = part[0] {
                 response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
             } else {
-                response = HTTPResponse(200, body: .stream(HTTPSegments(part)))
+                response = HTTPResponse(200, body: .segments(part))
             }
             response.add("Content-Type", "\(choice.mediaType.essence); transfer-syntax=\(uid)")
         }

@@ -8,29 +8,32 @@ import Synchronization
 struct MetadataResponder: Sendable {
     let index: any SeriesIndex
     let metadata: any MetadataStore
+    let cache: MetadataCache
     private static let unavailable = RequestFailure(503, "the archive's metadata cannot be read now; try again later")
 
     func respond(_ request: WebRequest, study: UID, series: UID) throws(RequestFailure) -> HTTPResponse {
         let type = try Self.negotiate(request)
         let key = SeriesIdentity(tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
+        let stamp = request.acceptsGzip ? metadata.stamp(of: key) : nil
+        if let stamp, let entry = cache.entry(of: key, stamp) {
+            return try Self.compressed(entry, type, request)
+        }
         guard let snapshot = try Self.attempt({ try metadata.snapshot(of: key) }) else {
             throw .notFound("there is no such series")
         }
-        var response: HTTPResponse
-        if let stored = snapshot.compressed, request.acceptsGzip,
-            let file = HTTPFile(duplicating: stored.fileDescriptor)
-        {
-            let tag = "\"\(snapshot.version)-gzip\""
-            if request.isUnchanged(tag) { return .unchanged(tag) }
-            response = HTTPResponse(200, body: .file(file, offset: stored.offset, length: stored.length))
-            response.add("Content-Encoding", literal: "gzip")
-            response.add("ETag", tag)
-        } else {
-            let tag = "\"\(snapshot.version)\""
-            if request.isUnchanged(tag) { return .unchanged(tag) }
-            response = HTTPResponse(200, body: .stream(SnapshotStream(snapshot)))
-            response.add("ETag", tag)
+        if request.acceptsGzip, let stored = snapshot.compressed {
+            guard let file = HTTPFile(duplicating: stored.fileDescriptor) else { throw Self.unavailable }
+            let entry = MetadataCache.Entry(
+                stamp: stamp ?? SeriesStamp(), tag: "\"\(snapshot.version)-gzip\"", file: file, offset: stored.offset,
+                length: stored.length)
+            // Not when the series changed while it was opened.
+            if let stamp, metadata.stamp(of: key) == stamp { cache.insert(entry, for: key) }
+            return try Self.compressed(entry, type, request)
         }
+        let tag = "\"\(snapshot.version)\""
+        if request.isUnchanged(tag) { return .unchanged(tag) }
+        var response = HTTPResponse(200, body: .stream(SnapshotStream(snapshot)))
+        response.add("ETag", tag)
         response.add("Content-Type", type.essence)
         return response
     }
@@ -71,6 +74,18 @@ struct MetadataResponder: Sendable {
         var response = HTTPResponse(200, body: .stream(StudyStream(series, metadata)))
         response.add("Content-Type", type.essence)
         response.add("ETag", tag)
+        return response
+    }
+
+    private static func compressed(
+        _ entry: MetadataCache.Entry, _ type: MediaType, _ request: WebRequest
+    ) throws(RequestFailure) -> HTTPResponse {
+        if request.isUnchanged(entry.tag) { return .unchanged(entry.tag) }
+        guard let file = HTTPFile(sharing: entry.file) else { throw unavailable }
+        var response = HTTPResponse(200, body: .file(file, offset: entry.offset, length: entry.length))
+        response.add("Content-Encoding", literal: "gzip")
+        response.add("ETag", entry.tag)
+        response.add("Content-Type", type.essence)
         return response
     }
 

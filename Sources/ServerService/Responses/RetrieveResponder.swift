@@ -34,10 +34,10 @@ struct RetrieveResponder: Sendable {
             let boundary = MultipartBoundary()
             let header = Self.partHeader(boundary, isFirst: true, export, request, identity)
             response = HTTPResponse(
-                200, body: .stream(HTTPSegments([.bytes(header)] + export.segments + [.bytes(boundary.closing)])))
+                200, body: .segments([.bytes(header)] + export.segments + [.bytes(boundary.closing)]))
             response.add("Content-Type", boundary.contentType(of: .dicom))
         } else {
-            response = HTTPResponse(200, body: .stream(HTTPSegments(export.segments)))
+            response = HTTPResponse(200, body: .segments(export.segments))
             response.add("Content-Type", "application/dicom; transfer-syntax=\(export.transferSyntaxUID)")
         }
         response.add("ETag", tag)

@@ -10,6 +10,8 @@ struct SearchResponder: Sendable {
     let metadata: any MetadataStore
     /// Results of one answer at most.
     let maximumResults: Int
+    /// Instances that one search compares at most.
+    var maximumCompared = 1_000_000
 
     private static let unavailable = RequestFailure(503, "the archive's index cannot be asked now; try again later")
     private static let cutWarning =
@@ -147,6 +149,12 @@ struct SearchResponder: Sendable {
             let entries = try index.seriesMatching(query, tenantID: request.tenant.value, after: after, limit: 256)
             for entry in entries {
                 guard try append(entry.series, matcher, answer, request, query, &page, &body) else { return true }
+                guard page.compared <= maximumCompared else {
+                    throw RequestFailure(
+                        413,
+                        "the search would compare more than \(maximumCompared) instances: name a study, or search by"
+                            + " attributes of patient, study or series too")
+                }
             }
             guard entries.count == 256, let last = entries.last else { return page.hasMore }
             after = last.series
@@ -158,6 +166,7 @@ struct SearchResponder: Sendable {
         var limit: Int
         var count = 0
         var hasMore = false
+        var compared = 0
     }
 
     /// - Returns: false when the page is full and more would have followed.
@@ -170,6 +179,7 @@ struct SearchResponder: Sendable {
             page.offset -= snapshot.instanceCount
             return true
         }
+        page.compared += snapshot.instanceCount
         let root = "\(request.root)/studies/\(key.studyUID)/series/\(key.seriesUID)/instances/"
         var more: [(Tag, [UInt8])] = []
         if query.pathUIDs < 2 {
