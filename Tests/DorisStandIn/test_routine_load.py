@@ -254,6 +254,26 @@ def test_all(db):
     assert {r["State"] for r in db.execute("SHOW ROUTINE LOAD")} == {"PAUSED"}
 
 
+def test_schema_changes_while_it_loads(db, kafka):
+    """Nothing is lost or doubled by light and heavy changes under a running job."""
+    load = Load(db, kafka, properties=JSON + '"max_batch_interval" = "1"').start()
+    sent = 0
+    for change in ("ADD COLUMN x INT NULL DEFAULT '5'", "MODIFY COLUMN n BIGINT NULL", "RENAME COLUMN v w", "DROP COLUMN x"):
+        for _ in range(5):
+            load.send(*[{"k": str(sent + i), "n": sent + i} for i in range(100)])
+            sent += 100
+        if change.startswith("RENAME"):
+            db.execute("PAUSE ROUTINE LOAD FOR j")
+        db.execute("ALTER TABLE t " + change)
+        eventually(lambda: {j["State"] for j in db.execute("SHOW ALTER TABLE COLUMN")} <= {"FINISHED"})
+        if change.startswith("RENAME"):
+            db.execute("RESUME ROUTINE LOAD FOR j")
+    job = load.rows(sent)
+    assert (job["State"], job["Statistic"]["errorRows"]) == ("RUNNING", 0)
+    assert db.execute("SELECT COUNT(*) AS c, COUNT(DISTINCT k) AS d, SUM(n) AS s FROM t") == \
+        [{"c": sent, "d": sent, "s": sent * (sent - 1) // 2}]
+
+
 def test_dropped_table_cancels(db, kafka):
     Load(db, kafka).start()
     db.await_state("j", "RUNNING")

@@ -249,6 +249,7 @@ class AlterJobs:
                         [(json.dumps(list(r[1:]), ensure_ascii=False), r[0]) for r in rows])
 
     def metadata(self, db, table):
+        table.version += 1
         with self.engine.transaction() as sql:
             self.engine.save_table(db, table)
             storage.make_view(sql, db, table)

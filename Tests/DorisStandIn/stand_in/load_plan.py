@@ -9,7 +9,6 @@ import re
 
 from . import expressions, values
 from .errors import DorisError, StandInGap
-from .storage import Partitioner
 
 PATH = re.compile(r"""\$(?P<rest>(?:\.(?:"[^"]+"|[^.\[\]"]+)|\[\d+\])*)\.?""")
 STEP = re.compile(r"""\.(?:"([^"]+)"|([^.\[\]"]+))|\[(\d+)\]""")
@@ -83,9 +82,9 @@ def follow(value, path):
 
 
 class Plan:
-    def __init__(self, engine, job, table):
+    def __init__(self, job, table):
         """Raises DorisError where Doris cannot make a task."""
-        self.engine, self.job, self.table = engine, job, table
+        self.job, self.table, self.version = job, table, table.version
         self.zone = values.zone(job.time_zone)
         self.strict = job.flag("strict_mode")
         self.strip = job.flag("strip_outer_array")
@@ -167,7 +166,6 @@ class Plan:
     # -- a batch
     def begin(self):
         self.context = expressions.Context(self.zone)
-        self.partitioner = Partitioner(self.engine, self.table)
         self.defaults = {c.name.lower(): values.default_value(c, self.context.now) for c in self.table.columns}
 
     def documents(self, raw):
@@ -229,27 +227,47 @@ class Plan:
             typed = {**fields, **typed}
             if self.where is not None and not expressions.truth(expressions.evaluate(self.where, typed, self.context)):
                 return None
-        line = dump({k: v for k, v in fields.items()})
         out = {}
         for c in self.table.columns:
             value, failed = self.cast(c, fields)
             if failed and self.strict and c.name.lower() not in self.made:
                 raise BadRow("column(%s) value is incorrect while strict mode is true, src value is %s"
-                             % (c.name, fields[c.name.lower()]), line)
+                             % (c.name, fields[c.name.lower()]), dump(fields))
             if value is None and not c.nullable and not (self.partial and c.name not in self.given):
-                raise BadRow("column(%s) values is null while columns is not nullable" % c.name, line)
+                raise BadRow("column(%s) values is null while columns is not nullable" % c.name, dump(fields))
             reason = values.too_long(value, c.type)
             if reason:
                 raise BadRow("column_name[%s], %s" % (c.name, reason))
             out[c.name] = value
-        reason = self.partitioner.place(out)
-        if reason:
-            raise BadRow(reason)
         if self.job.merge["type"] == "DELETE":
             out["__delete"] = True
         elif self.delete_on is not None:
             out["__delete"] = bool(expressions.truth(expressions.evaluate(self.delete_on, typed, self.context)))
         return out
+
+    def rows(self, messages):
+        """(rows, error rows, number of rows left out) of a batch. Touches nothing but the plan: no lock is needed."""
+        self.begin()
+        rows, bad, unselected = [], [], 0
+        for _, _, raw in messages:
+            if not raw:
+                continue            # be/src/runtime/routine_load/data_consumer.cpp: a message of length 0 is ignored
+            try:
+                documents = self.documents(raw)
+            except BadRow as error:
+                bad.append(error)
+                continue
+            for document in documents:
+                try:
+                    row = self.row(document)
+                except BadRow as error:
+                    bad.append(error)
+                    continue
+                if row is None:
+                    unselected += 1
+                else:
+                    rows.append(row)
+        return rows, bad, unselected
 
     def cast(self, column, fields):
         """The value for a column, and whether a value that was there could not be cast."""

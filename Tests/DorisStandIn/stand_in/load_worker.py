@@ -103,7 +103,7 @@ class Worker(threading.Thread):
         """The plan, or None after the job was paused because Doris could not make a task."""
         try:
             with self.engine.lock:
-                return Plan(self.engine, self.job, table)
+                return Plan(self.job, table)
         except BadPaths as error:
             self.aborted(error.message, "please check the jsonpaths")
         except DorisError as error:
@@ -231,53 +231,46 @@ class Worker(threading.Thread):
     def commit(self, plan, messages, generation, begin):
         """Rows, offsets and statistics in one transaction (src: KafkaRoutineLoadJob.java, checkCommitInfo)."""
         job = self.job
+        try:
+            batch = plan.rows(messages)
+        except DorisError as error:
+            job.aborted += 1
+            self.pause(load_job.TASK_ABORTED, "task aborted: " + error.wire)
+            return False
         with self.manager.changed:
-            if job.state != "RUNNING" or job.generation != generation:
+            same = self.engine.table_by_id(plan.table.id) is plan.table and plan.table.version == plan.version
+            if job.state != "RUNNING" or job.generation != generation or not same:
                 job.aborted += 1
                 return False
             saved = job.to_json()
             try:
                 with self.engine.transaction() as sql:
-                    self.load(sql, plan, messages, begin)
-            except DorisError as error:
+                    self.load(sql, plan, messages, batch, begin)
+            except BaseException:
                 job.__dict__.update(load_job.Job.from_json(saved).__dict__)
-                job.aborted += 1
-                self.pause(load_job.TASK_ABORTED, "task aborted: " + error.wire)
-                return False
+                raise
             self.manager.changed.notify_all()
             return job.state == "RUNNING" and job.generation == generation
 
-    def load(self, sql, plan, messages, begin):
+    def load(self, sql, plan, messages, batch, begin):
         job = self.job
-        plan.begin()
-        rows, reasons, total, unselected = [], [], 0, 0
+        rows, reasons, unselected = batch
+        partitioner, placed = storage.Partitioner(self.engine, plan.table), []
+        for row in rows:
+            reason = partitioner.place(row)
+            if reason:
+                reasons.append(BadRow(reason))
+            else:
+                placed.append(row)
+        total = len(placed) + len(reasons) + unselected
         for partition, offset, raw in messages:
             job.progress[str(partition)] = offset + 1
             job.bytes += len(raw)
-            if not raw:
-                continue            # be/src/runtime/routine_load/data_consumer.cpp: a message of length 0 is ignored
-            try:
-                documents = plan.documents(raw)
-            except BadRow as bad:
-                total += 1
-                reasons.append(bad)
-                continue
-            for document in documents:
-                total += 1
-                try:
-                    row = plan.row(document)
-                except BadRow as bad:
-                    reasons.append(bad)
-                    continue
-                if row is None:
-                    unselected += 1
-                else:
-                    rows.append(row)
-        storage.write(sql, plan.table, rows, plan.given if plan.partial else None)
+        storage.write(sql, plan.table, placed, plan.given if plan.partial else None)
         number = self.engine.new_id()
         label = "%s-%d-%s-%d" % (job.name, job.id, uuid.uuid4(), number)
         sql.execute("INSERT INTO transactions VALUES (?, ?, ?, ?, 'VISIBLE', ?)",
-                    (number, label, job.id, len(rows), self.engine.now_text()))
+                    (number, label, job.id, len(placed), self.engine.now_text()))
         for p in job.progress:
             end = self.source.latest(int(p))
             if end is not None:
