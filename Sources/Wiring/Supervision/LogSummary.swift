@@ -3,21 +3,25 @@ internal import Synchronization
 /// A line of a service's log, for people.
 package enum LogSummary {
     /// `09:00:00 storescp  started  port=11111` of a line of JSON; nil when people need not see it.
-    package static func text(_ line: [UInt8], showsAll: Bool = false) -> String? {
+    package static func text(_ line: [UInt8]) -> String? { summary(line)?.text }
+
+    /// The same, with what its like have in common.
+    static func summary(_ line: [UInt8]) -> (text: String, kind: String)? {
         guard let fields = FlatJSON.parse(line) else {
-            // Not by our logger: a crash report or a library's own words.
-            return String(decoding: line, as: UTF8.self)
+            // Not by our logger: a crash report or a library's own words, whose first lines say what it is.
+            let text = String(decoding: line, as: UTF8.self)
+            return text.allSatisfy(\.isWhitespace) ? nil : (text, "")
         }
         func value(_ key: String) -> String { fields.first { $0.key == key }?.value ?? "" }
         let level = value("level")
-        guard showsAll || level == "warning" || level == "error" else { return nil }
+        guard level == "warning" || level == "error" else { return nil }
         let time = value("time").dropFirst(11).prefix(8)
         let service = value("service").hasPrefix("wado-") ? String(value("service").dropFirst(5)) : value("service")
-        var text = "\(time) \(service): \(level == "info" ? "" : level + ": ")\(value("event"))"
+        var text = "\(time) \(service): \(level): \(value("event"))"
         for (key, value) in fields where !["time", "level", "service", "event"].contains(key) {
             text += value.contains(" ") || value.isEmpty ? " \(key)='\(value)'" : " \(key)=\(value)"
         }
-        return text
+        return (text, "\(service) \(level) \(value("event"))")
     }
 }
 
@@ -29,11 +33,9 @@ package final class RepeatedLines: Sendable {
 
     package init() {}
 
-    /// The line to show, or nil when there were enough of its kind. Lines are of one kind when they differ only behind
-    /// their first `=`, and in their time.
-    package func filter(_ line: String, now: Int) -> String? {
-        let kind = String(line.dropFirst(8).prefix { $0 != "=" })
-        return seen.withLock { seen in
+    /// The line to show, or nil when there were enough of its kind; `now` in milliseconds.
+    package func filter(_ line: String, kind: String, now: Int) -> String? {
+        seen.withLock { seen in
             if seen.count > 1_000 { seen = [:] }
             var (count, since) = seen[kind] ?? (0, now)
             if now - since > RepeatedLines.milliseconds { (count, since) = (0, now) }

@@ -70,15 +70,15 @@ package final class Supervisor {
     }
 
     private func start(_ entry: Entry) throws(ChildProgramError) {
-        let (log, say, repeats) = (entry.log, say, repeats)
+        let (name, log, say, repeats) = (entry.service.name, entry.log, say, repeats)
         entry.child = try ChildProgram(
             path: "\(programFolder)/\(entry.service.name)", arguments: entry.service.arguments,
             environment: environment, name: entry.service.name
         ) { line in
             log.append(line)
-            if let text = LogSummary.text(line).flatMap({ repeats.filter($0, now: Supervisor.milliseconds()) }) {
-                say(text)
-            }
+            guard let summary = LogSummary.summary(line) else { return }
+            let kind = summary.kind.isEmpty ? name : summary.kind
+            if let text = repeats.filter(summary.text, kind: kind, now: Supervisor.milliseconds()) { say(text) }
         }
         entry.startedAt = Supervisor.milliseconds()
         entry.startAgainAt = nil

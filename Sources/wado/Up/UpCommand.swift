@@ -43,6 +43,9 @@ enum UpCommand {
         var environment = Environment.all.filter { !$0.key.hasPrefix("WADO_") }
         environment.merge(settings.secretVariables) { _, new in new }
         environment[ServiceMain.supervisedVariable] = "1"
+        // A crash report shows where, and no memory: there may be a patient's data in it.
+        let report = "color=no,interactive=no,threads=crashed,registers=none,images=none,sanitize=yes"
+        environment["SWIFT_BACKTRACE"] = (environment["SWIFT_BACKTRACE"].map { $0 + "," } ?? "") + report
         let supervisor = Supervisor(
             services: services, programFolder: programs, logFolder: folder.log, environment: environment,
             say: { terminal.show($0) })
