@@ -1,6 +1,7 @@
 import ArchiveSchema
 import DICOMCore
 import DICOMDictionary
+import DICOMNetwork
 import Foundation
 import ServiceKit
 import Testing
@@ -48,5 +49,44 @@ struct DCMTKTests {
         fixture.waitUntilPublished()
         #expect(fixture.files.count == 20)
         #expect(fixture.spooled == 0)
+    }
+
+    /// Our own SCU against dcmtk's SCP.
+    @Test(.enabled(if: hasTools && FileManager.default.isExecutableFile(atPath: "/usr/bin/storescp")))
+    func ourUserAndTheirProvider() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "wado-scp-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let provider = Process()
+        provider.executableURL = URL(filePath: "/usr/bin/storescp")
+        // A port below the range that the system gives out by itself.
+        let port = UInt16.random(in: 20_000..<30_000)
+        provider.arguments = ["+xa", "-od", folder.path, String(port)]
+        provider.standardError = FileHandle.nullDevice
+        try provider.run()
+        defer {
+            // The threads of tests may block SIGTERM, and a child inherits that.
+            kill(provider.processIdentifier, SIGKILL)
+            provider.waitUntilExit()
+        }
+        var user: AssociationUser?
+        for _ in 0..<500 where user == nil {
+            user = try? StoreSCPFixture.user(port: port)
+            if user == nil { usleep(20_000) }
+        }
+        let scu = try #require(user)
+        #expect(try scu.echo() == .success)
+        var sample = Sample()
+        sample.builder.set(.pixelData, vr: .ob, bytes: [UInt8](repeating: 9, count: 700_001))
+        let path = folder.appending(path: "sent.dcm")
+        try sample.write(to: path)
+        let source = try #require(try AssociationUser.StoreSource(reading: path.path))
+        #expect(source.sopInstanceUID == sample.instance)
+        #expect(try scu.store(source) == .success)
+        try scu.release()
+        let received = try FileManager.default.contentsOfDirectory(atPath: folder.path).first { $0 != "sent.dcm" }
+        let file = try DICOMFile(bytes: [UInt8](try Data(contentsOf: folder.appending(path: try #require(received)))))
+        #expect(file.dataSet.string(.sopInstanceUID) == sample.instance)
+        #expect(file.dataSet.element(.pixelData)?.length == 700_002)
     }
 }
