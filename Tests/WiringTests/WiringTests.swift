@@ -209,42 +209,35 @@ final class TemporaryFolder {
         #expect(error?.description.contains("/nowhere/program: No such file") == true)
     }
 
+    /// Never ready, so that an early death counts.
+    private func supervisor(
+        _ name: String, _ arguments: [String], logs: TemporaryFolder, say: @escaping @Sendable (String) -> Void
+    ) -> Supervisor {
+        Supervisor(
+            services: [.init(name: name, arguments: arguments, admin: "http://127.0.0.1:1")], programFolder: "/bin",
+            logFolder: logs.path, environment: ["PATH": "/bin:/usr/bin"], say: say)
+    }
+
     @Test func whatDiesStartsAgainAndAllStop() throws {
-        let temporary = try TemporaryFolder()
-        // Never ready, so that an early death counts.
-        let script = temporary.path + "/service"
-        try "#!/bin/sh\nexec cat\n".write(toFile: script, atomically: true, encoding: .utf8)
-        chmod(script, 0o755)
         let said = Monitor<[String]>([])
-        let supervisor = Supervisor(
-            services: [.init(name: "service", arguments: [], admin: "http://127.0.0.1:1")],
-            programFolder: temporary.path,
-            logFolder: temporary.path, environment: ["PATH": "/bin:/usr/bin"]
-        ) { line in said.withLock { $0.append(line) } }
+        let supervisor = supervisor("cat", [], logs: try TemporaryFolder()) { line in said.withLock { $0.append(line) }
+        }
         try supervisor.start()
-        let first = try #require(supervisor.processes["service"])
+        let first = try #require(supervisor.processes["cat"])
         kill(first, SIGKILL)
         while try !supervisor.reap() { usleep(1_000) }
         #expect(supervisor.processes.isEmpty && supervisor.nextStart != nil && !supervisor.areAllReady())
         while try !supervisor.startAgain() { usleep(1_000) }
-        let second = try #require(supervisor.processes["service"])
+        let second = try #require(supervisor.processes["cat"])
         #expect(second != first && said.current.first?.contains("signal 9") == true)
         supervisor.stop()
         #expect(supervisor.processes.isEmpty && kill(second, 0) != 0)
     }
 
     @Test func whatCannotStartIsGivenUp() throws {
-        let temporary = try TemporaryFolder()
-        let script = temporary.path + "/service"
-        try "#!/bin/sh\nexit 78\n".write(toFile: script, atomically: true, encoding: .utf8)
-        chmod(script, 0o755)
-        let supervisor = Supervisor(
-            services: [.init(name: "service", arguments: [], admin: "http://127.0.0.1:1")],
-            programFolder: temporary.path,
-            logFolder: temporary.path, environment: [:]
-        ) { _ in }
+        let supervisor = supervisor("sh", ["-c", "exit 78"], logs: try TemporaryFolder()) { _ in }
         try supervisor.start()
         let error = #expect(throws: ChildProgramError.self) { while try !supervisor.reap() { usleep(1_000) } }
-        #expect(error?.description.contains("service cannot be started (exit status 78)") == true)
+        #expect(error?.description.contains("sh cannot be started (exit status 78)") == true)
     }
 }
