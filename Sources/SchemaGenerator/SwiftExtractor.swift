@@ -26,10 +26,14 @@ enum SwiftExtractor {
         text += "        var _reader = ValueReader(_dataSet, table: \(SwiftText.string(table.name)))\n"
         text += "        defer { _reader.takeProblems(into: &_problems) }\n"
         for (column, _) in attributes { text += "        var \(column.swiftName): \(column.type.swiftType)?\n" }
-        text += "        for _element in _dataSet.elements where _reader.takes(_element) {\n"
+        let places = root.sorted { $0.key < $1.key }
+        for (tag, _) in places { text += "        var \(seen(tag)) = false\n" }
+        text += "        for _element in _dataSet.elements {\n"
         text += "            switch _element.tag.rawValue {\n"
-        for (tag, place) in root.sorted(by: { $0.key < $1.key }) {
+        for (tag, place) in places {
             text += "            case \(SwiftText.tag(tag)):\n"
+            // Of several elements of one tag, which there should not be, the first counts.
+            text += "                if \(seen(tag)) { continue }\n                \(seen(tag)) = true\n"
             text += body(place, indent: "                ", depth: 0)
         }
         text += "            default: break\n            }\n        }\n"
@@ -52,6 +56,11 @@ enum SwiftExtractor {
             }
         }
         return text + "    }\n}\n"
+    }
+
+    /// The variable that tells whether the tag was met.
+    private static func seen(_ tag: UInt32) -> String {
+        "_has" + SwiftText.tag(tag).dropFirst(2)
     }
 
     private static func insert(

@@ -98,6 +98,8 @@ import Testing
             rows.contains(
                 """
                             case 0x0008_1032:
+                                if _has0008_1032 { continue }
+                                _has0008_1032 = true
                                 if let _outer = _reader.enter(item: 0, of: _element) {
                                     if let _element = _reader.dataSet.element(Tag(0x0008_0100)) {
                                         table = _reader.text(_element, "table", limit: 16)

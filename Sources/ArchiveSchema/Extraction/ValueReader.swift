@@ -9,21 +9,10 @@ struct ValueReader {
     private(set) var dataSet: DataSet
     private(set) var problems: [ColumnProblem] = []
     private var path: [Tag] = []
-    private var highest: Int64 = -1
 
     init(_ dataSet: DataSet, table: StaticString) {
         self.dataSet = dataSet
         self.table = table
-    }
-
-    /// Whether this is the first element of its tag, the one that counts; a data set should have no other.
-    @inline(__always) mutating func takes(_ element: Element) -> Bool {
-        let tag = Int64(element.tag.rawValue)
-        if tag > highest {
-            highest = tag
-            return true
-        }
-        return dataSet.element(element.tag)?.offset == element.offset
     }
 
     func takeProblems(into all: inout [ColumnProblem]) {

@@ -132,6 +132,26 @@ import Testing
         #expect(row.studyUID == dataSet.string(.studyInstanceUID) && row.studyUID == "1.2.3")
     }
 
+    /// Hundreds of thousands of elements of two tags, one that no column wants and one that a column does: looking
+    /// back through them for each would take minutes.
+    @Test func repeatedElementsAreLookedAtOnce() throws {
+        var bytes: [UInt8] = []
+        for _ in 0..<200_000 { bytes += [0x09, 0, 0x10, 0] + Array("LO".utf8) + [0, 0] }
+        bytes += [0x10, 0, 0x20, 0] + Array("LO".utf8) + [2, 0] + Array("P1".utf8)
+        for _ in 0..<200_000 { bytes += [0x10, 0, 0x20, 0] + Array("LO".utf8) + [2, 0] + Array("P2".utf8) }
+        for _ in 0..<1_000 { bytes += [0x10, 0, 0x10, 0] + Array("PN".utf8) + [0, 0] }
+        bytes += [0x10, 0, 0x10, 0] + Array("PN".utf8) + [4, 0] + Array("DOE ".utf8)
+        bytes += try builderBytes()
+        let dataSet = try DataSet(bytes: bytes, transferSyntax: .explicitVRLittleEndian)
+        var problems: [ColumnProblem] = []
+        let row = try DicomStateMetaRow(extracting: dataSet, from: Samples.context, problems: &problems)
+        #expect(row.patientID == "P1" && dataSet.string(.patientID) == "P1")
+        #expect(row.patientName == nil && dataSet.string(.patientName) == nil)
+        #expect(row.studyUID == "1.2.3")
+        let image = try DicomImageMetaRow(extracting: dataSet, from: Samples.context, problems: &problems)
+        #expect(image.sopUID == "1.2.3.4.5" && problems == [])
+    }
+
     private func builderBytes() throws -> [UInt8] {
         var builder = DataSetBuilder(try Samples.dataSet())
         builder.remove(.requestAttributesSequence)
