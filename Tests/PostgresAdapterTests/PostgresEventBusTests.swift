@@ -104,4 +104,45 @@ struct PostgresEventBusTests {
         #expect(try kept() == 0)
         for member in members { member.close() }
     }
+
+    /// Messages wait for a group that is away, but not for ever.
+    @Test func aGroupThatIsGoneForLongIsForgotten() throws {
+        let string = try TestPostgres.makeArchiveDatabase()
+        var configuration = PostgresEventBus.Configuration()
+        configuration.deleteBatch = 10
+        let bus = PostgresEventBus(pool: PostgresPool(string, limit: 4), configuration: configuration)
+        let connection = try PostgresConnection(string)
+        func kept() throws -> Int64? {
+            try connection.query("SELECT count(*) FROM bus_message", operation: "test").integer(0, 0)
+        }
+        let renamed = try bus.makeConsumer(group: "old", topics: [.storage])
+        #expect(try renamed.poll(limit: 1, timeoutMilliseconds: 0).isEmpty)
+        renamed.close()
+        let member = try bus.makeConsumer(group: "new", topics: [.storage])
+        defer { member.close() }
+        func consume() throws {
+            try bus.makeProducer().publish((0..<100).map { Message(key: "k", value: [UInt8($0)]) }, to: .storage)
+            var count = 0
+            while count < 100 {
+                count += try member.poll(limit: 20, timeoutMilliseconds: 1_000).count
+                try member.commit()
+            }
+        }
+        try connection.run(
+            "UPDATE bus_offset SET last_seen = last_seen - interval '29 days' WHERE group_name = 'old'",
+            operation: "test")
+        try consume()
+        #expect(try kept() == 100)
+        try connection.run(
+            "UPDATE bus_offset SET last_seen = last_seen - interval '2 days' WHERE group_name = 'old'",
+            operation: "test")
+        try consume()
+        for _ in 0..<40 { #expect(try member.poll(limit: 1, timeoutMilliseconds: 0).isEmpty) }
+        #expect(try kept() == 0)
+        // It comes back: what is gone is gone, what comes now is its own.
+        let back = try bus.makeConsumer(group: "old", topics: [.storage])
+        defer { back.close() }
+        try bus.makeProducer().publish([Message(key: "k", value: [7])], to: .storage)
+        #expect(try back.poll(limit: 10, timeoutMilliseconds: 5_000).map(\.message.value) == [[7]])
+    }
 }

@@ -31,6 +31,8 @@ public enum BusSchema {
             committed bigint NOT NULL,
             PRIMARY KEY (group_name, topic, partition)
         ) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 500);
+        ALTER TABLE bus_offset ADD COLUMN IF NOT EXISTS
+            last_seen timestamp with time zone NOT NULL DEFAULT clock_timestamp();
         CREATE OR REPLACE FUNCTION bus_publish(topic_name text, partitions integer[], keys text[], bodies bytea[])
         RETURNS void LANGUAGE plpgsql AS $body$
         DECLARE

@@ -8,6 +8,9 @@ public final class PostgresEventBus: EventBus {
         public var membershipMilliseconds = 500
         /// Messages of one `poll` together, about; one message always comes.
         public var pollBytes = 16 << 20
+        /// A group without a member for so many days is forgotten: messages do not wait for it any longer. It is to be
+        /// longer than any time that an archive's consumers may be switched off while others run.
+        public var forgottenAfterDays = 30
         /// Messages that every group has committed are deleted in batches of so many.
         public var deleteBatch = 5_000
 

@@ -31,6 +31,7 @@ package final class PostgresEventConsumer: EventConsumer {
     private var isWaitingForOthers = false
     private var nextMembershipCheck: UInt64 = 0
     private var nextCleanup: UInt64 = 0
+    private var nextSign: UInt64 = 0
     private var turn = 0
     private var failures = 0
     private var nextConnect: UInt64 = 0
@@ -57,6 +58,7 @@ package final class PostgresEventConsumer: EventConsumer {
                 if monotonicMilliseconds() >= nextMembershipCheck || isWaitingForOthers {
                     try rebalance(connection)
                 }
+                try signOfLife(connection)
                 let messages = try fetch(connection, limit: max(1, limit))
                 if !messages.isEmpty { return messages }
                 try cleanUp(connection)
@@ -127,6 +129,7 @@ package final class PostgresEventConsumer: EventConsumer {
             connection = new
             failures = 0
             nextMembershipCheck = 0
+            nextSign = 0
             return new
         } catch {
             failures += 1
@@ -285,7 +288,19 @@ package final class PostgresEventConsumer: EventConsumer {
         return messages
     }
 
-    /// Deletes what every group has committed, of our partitions: when there is a batch of it, or now and then.
+    /// Says, every hour, that this group is still there, also when it has nothing to commit.
+    private func signOfLife(_ connection: PostgresConnection) throws(PostgresError) {
+        let now = monotonicMilliseconds()
+        if now < nextSign { return }
+        try connection.query(
+            """
+            UPDATE bus_offset SET last_seen = clock_timestamp()
+            WHERE group_name = $1 AND topic = ANY ($2::text[])
+            """, [.text(group), .textArray(topics.map(\.rawValue))], operation: "sign of life")
+        nextSign = now + 3_600_000
+    }
+
+    /// Deletes what every group that is not forgotten has committed, of our partitions: when there is a batch of it, or now and then.
     private func cleanUp(_ connection: PostgresConnection) throws(PostgresError) {
         let now = monotonicMilliseconds()
         let isDue = now >= nextCleanup
@@ -296,6 +311,7 @@ package final class PostgresEventConsumer: EventConsumer {
                 """
                 WITH bound AS (
                     SELECT min(committed) AS upper FROM bus_offset WHERE topic = $1 AND partition = $2
+                        AND (group_name = $5 OR last_seen > clock_timestamp() - $6 * interval '1 day')
                 ), victim AS (
                     SELECT m."offset" FROM bus_message m, bound
                     WHERE m.topic = $1 AND m.partition = $2 AND m."offset" >= $3 AND m."offset" < bound.upper
@@ -308,7 +324,8 @@ package final class PostgresEventConsumer: EventConsumer {
                 """,
                 [
                     .text(topics[slot.topic].rawValue), .int4(slot.partition), .int8(position.deleted),
-                    .int8(Int64(configuration.deleteBatch)),
+                    .int8(Int64(configuration.deleteBatch)), .text(group),
+                    .int4(Int32(clamping: configuration.forgottenAfterDays)),
                 ], operation: "delete messages")
             if let last = result.integer(0, 0) {
                 owned[slot]?.deleted = last + 1
