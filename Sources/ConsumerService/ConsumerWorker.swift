@@ -120,8 +120,8 @@ final class ConsumerWorker {
                 failures = 0
                 return true
             } catch {
-                let isRetriable = (error as? any RetriableError)?.isRetriable ?? false
-                if !isRetriable {
+                // Anything else, be it for ever, is no message's fault: they all wait until somebody mends it.
+                if let error = error as? any RetriableError, error.isDueToInput {
                     if let (first, second) = batch.halves() { return write(first, stop) && write(second, stop) }
                     if let item = batch.items.first, case .instance = item.content {
                         let detail = "\(error)"

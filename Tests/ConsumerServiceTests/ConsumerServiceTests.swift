@@ -234,6 +234,73 @@ struct ConsumerServiceTests {
         #expect(state.filter { $0.hasPrefix("object") }.count == 29)
     }
 
+    /// What is wrong around the messages, and not with them, is waited for.
+    @Test(arguments: ["42501", "42P01", "42703", "23502", "23514", "0A000", "XX000", "28000", "3D000"])
+    func whatSomebodyHasToMendIsWaitedFor(code: String) throws {
+        final class Broken: IngestStore {
+            let inner: PostgresIngestStore
+            let code: String
+            let attempts = Mutex(0)
+            init(_ inner: PostgresIngestStore, _ code: String) {
+                self.inner = inner
+                self.code = code
+            }
+            func write(_ batch: IngestBatch) throws {
+                let attempt = attempts.withLock { attempts in
+                    attempts += 1
+                    return attempts
+                }
+                guard attempt > 3 else {
+                    throw PostgresError(code: .init(rawValue: code), operation: "test", message: "")
+                }
+                try inner.write(batch)
+            }
+        }
+        let fixture = try ArchiveFixture()
+        let all = Self.instances(8)
+        for instance in all { try fixture.file(instance) }
+        try fixture.publish(all.map { fixture.event($0) })
+        let store = Broken(fixture.store, code)
+        let service = fixture.service(store: store, threads: 1)
+        try service.start()
+        try fixture.waitUntilDone()
+        service.stop()
+        #expect(store.attempts.withLock { $0 } >= 4)
+        #expect(try fixture.letters.count() == 0 && service.status.deadLetters == 0)
+        #expect(try fixture.index.counts(tenantID: "t1").instances == 8)
+    }
+
+    /// Sessions that met the old table do not stay behind.
+    @Test func aMissingColumnIsWaitedFor() throws {
+        final class Counting: IngestStore {
+            let inner: PostgresIngestStore
+            let failures = Mutex(0)
+            init(_ inner: PostgresIngestStore) { self.inner = inner }
+            func write(_ batch: IngestBatch) throws {
+                do { try inner.write(batch) } catch {
+                    failures.withLock { $0 += 1 }
+                    throw error
+                }
+            }
+        }
+        let fixture = try ArchiveFixture()
+        let connection = try PostgresConnection(fixture.pool.connectionString)
+        try connection.run("ALTER TABLE dicom_object_meta RENAME COLUMN file_size TO away", operation: "test")
+        let all = Self.instances(20)
+        for instance in all { try fixture.file(instance) }
+        try fixture.publish(all.map { fixture.event($0) })
+        let store = Counting(fixture.store)
+        let service = fixture.service(store: store)
+        try service.start()
+        defer { service.stop() }
+        try fixture.wait { store.failures.withLock { $0 } >= 5 }
+        #expect(try fixture.letters.count() == 0)
+        try connection.run("ALTER TABLE dicom_object_meta RENAME COLUMN away TO file_size", operation: "test")
+        try fixture.waitUntilDone()
+        #expect(try fixture.letters.count() == 0)
+        #expect(try fixture.index.counts(tenantID: "t1").instances == 20)
+    }
+
     @Test func aStoreThatIsNotThereIsWaitedFor() throws {
         let fixture = try ArchiveFixture()
         let instance = Instance(sop: "1.9.1")

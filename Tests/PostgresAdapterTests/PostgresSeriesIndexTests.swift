@@ -318,6 +318,32 @@ struct PostgresSeriesIndexTests {
         #expect(try fixture.queue.waiting() == 2)
     }
 
+    /// When a session cannot give its series free, others get them all the same.
+    @Test func aFailedCompactionHoldsNoSeries() throws {
+        let fixture = try Fixture()
+        try fixture.write((0..<5).map { row("1.1", "2.\($0)") }, count: 3)
+        let connection = try PostgresConnection(fixture.pool.connectionString)
+        try connection.run(
+            """
+            CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $body$
+            BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $body$;
+            CREATE TRIGGER full_disk BEFORE UPDATE ON dicom_json_meta EXECUTE FUNCTION full_disk()
+            """, operation: "test")
+        #expect(throws: PostgresError.self) {
+            try fixture.queue.take(limit: 10, idleMicroseconds: 0) { $0.map { _ in .done(instanceCount: 3) } }
+        }
+        try connection.run("DROP TRIGGER full_disk ON dicom_json_meta", operation: "test")
+        let second = PostgresCompactionQueue(pool: PostgresPool(fixture.pool.connectionString, limit: 1))
+        var taken = 0
+        // The server ends the first session in its own time.
+        for _ in 0..<200 where taken < 5 {
+            taken += try second.take(limit: 10, idleMicroseconds: 0) { $0.map { _ in .done(instanceCount: 3) } }
+            if taken < 5 { usleep(20_000) }
+        }
+        #expect(taken == 5)
+        #expect(try fixture.queue.waiting() == 0)
+    }
+
     @Test func deadLettersAreKeptAndReplayed() throws {
         let fixture = try Fixture()
         let bus = PostgresEventBus(pool: fixture.pool)

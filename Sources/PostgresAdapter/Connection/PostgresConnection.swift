@@ -14,6 +14,9 @@ public final class PostgresConnection: @unchecked Sendable {
     private var parameterBytes: [UInt8] = []
     private var done: Set<String> = []
 
+    /// True when no pool lends this session again.
+    private(set) var isRetired = false
+
     /// Prepared statements kept for a session; the oldest goes first.
     static let statementLimit = 200
 
@@ -46,6 +49,8 @@ public final class PostgresConnection: @unchecked Sendable {
 
     /// False once the session is lost; it never comes back, make a new one.
     public var isAlive: Bool { PQstatus(raw) == CONNECTION_OK }
+    /// Has the session end when it goes back to its pool, and with it its locks and temporary tables.
+    func retire() { isRetired = true }
     /// True between BEGIN and COMMIT, also after an error there.
     public var isInTransaction: Bool { PQtransactionStatus(raw) != PQTRANS_IDLE }
     /// The process of the server that serves this session.

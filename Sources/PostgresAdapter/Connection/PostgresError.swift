@@ -46,6 +46,22 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         }
     }
 
+    /// Values that no column takes (class 22), that go beyond the server's limits (class 54), or that are there already.
+    /// A table, a column or a permission that is missing, or a constraint that a newer program has added, says nothing
+    /// against the data.
+    public var isDueToInput: Bool {
+        let type = code.rawValue.prefix(2)
+        return type == "22" || type == "54" || code == .uniqueViolation
+    }
+
+    /// The session may know tables and plans that are no longer what they were: a new one finds out anew.
+    var isDueToSchema: Bool {
+        switch code.rawValue.prefix(2) {
+        case "0A", "23", "26", "42", "XX": code != .uniqueViolation
+        default: false
+        }
+    }
+
     public var description: String {
         message.isEmpty
             ? "PostgreSQL: \(operation): SQLSTATE \(code.rawValue)"

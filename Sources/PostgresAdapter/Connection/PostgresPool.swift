@@ -41,7 +41,12 @@ public final class PostgresPool: Sendable {
         defer { available.signal() }
         let connection = try take()
         defer { give(back: connection) }
-        return try body(connection)
+        do {
+            return try body(connection)
+        } catch {
+            if error.isDueToSchema { connection.retire() }
+            throw error
+        }
     }
 
     /// As `withConnection`, for work that may be done twice: a session that turns out to be lost is replaced once.
@@ -109,6 +114,7 @@ public final class PostgresPool: Sendable {
     }
 
     private func give(back connection: PostgresConnection) {
+        if connection.isRetired { return }
         // What `transaction` could not roll back must not reach the next borrower.
         if connection.isAlive && connection.isInTransaction {
             _ = try? connection.run("ROLLBACK", operation: "rollback")

@@ -20,8 +20,14 @@ public final class PostgresCompactionQueue: CompactionQueue {
     ) throws -> Int {
         var failure: (any Error)?
         let count = try pool.withConnection { connection throws(PostgresError) -> Int in
+            // The locks are the session's: when they cannot be given free one by one, it ends, and they with it.
+            var isSettled = false
+            defer { if !isSettled { connection.retire() } }
             let tasks = try lock(connection, limit: limit, idleMicroseconds: idleMicroseconds)
-            if tasks.isEmpty { return 0 }
+            if tasks.isEmpty {
+                isSettled = true
+                return 0
+            }
             var outcomes: [CompactionOutcome] = []
             do {
                 outcomes = try body(tasks)
@@ -31,6 +37,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
             // What was not reported counts as failed.
             while outcomes.count < tasks.count { outcomes.append(.failed) }
             try settle(connection, tasks, outcomes)
+            isSettled = true
             return tasks.count
         }
         if let failure { throw failure }
