@@ -106,7 +106,7 @@ final class StoreHandler: AssociationHandler {
         }
         let dataSet = try read(writer)
         let identity = try identity(of: dataSet, operation)
-        let received = shared.nextReceptionTime()
+        let received = shared.filer.receptionTime(of: identity)
         let provenance = Provenance(
             identity: identity, sopClassUID: operation.sopClassUID, transferSyntaxUID: operation.transferSyntax,
             traceID: TraceID.make(microseconds: received), receivedMicroseconds: received, peerAddress: peer,

@@ -12,7 +12,6 @@ final class StoreSCPShared: Sendable {
     let tenantRule: TenantRule
     let logger: Logger
     let metrics: StoreSCPMetrics
-    private let lastReception = Atomic<Int64>(0)
     /// The last answer about disk space, and when (microseconds) to ask again.
     private let diskCheck = Mutex<(isEnough: Bool, next: Int64)>((true, 0))
 
@@ -26,19 +25,6 @@ final class StoreSCPShared: Sendable {
         tenantRule = TenantRule(configuration)
         self.logger = logger
         self.metrics = metrics
-    }
-
-    /// The time, and later than any that was given before.
-    func nextReceptionTime() -> Int64 {
-        let now = WallClock.microseconds
-        var last = lastReception.load(ordering: .relaxed)
-        while true {
-            let next = max(now, last + 1)
-            let (exchanged, original) = lastReception.compareExchange(
-                expected: last, desired: next, ordering: .relaxed)
-            if exchanged { return next }
-            last = original
-        }
     }
 
     var hasDiskSpace: Bool {

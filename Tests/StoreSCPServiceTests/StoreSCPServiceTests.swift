@@ -137,6 +137,22 @@ struct StoreSCPServiceTests {
         #expect(bytes.suffix(expected.bytes().count).elementsEqual(expected.bytes()))
     }
 
+    /// The clock is set back an hour between two starts: the replacement is what is stored, and its event is the later.
+    @Test func aClockThatIsSetBackLosesNoReplacement() throws {
+        let fixture = try StoreSCPFixture()
+        #expect(try fixture.user().store(Sample(pixel: 1)) == .success)
+        let first = try #require(try fixture.bus.rows(1).first)
+        try fixture.restart { $0.filing.clock = { WallClock.microseconds - 3_600_000_000 } }
+        let replacement = Sample(pixel: 2)
+        #expect(try fixture.user().store(replacement) == .success)
+        let second = try #require(try fixture.bus.rows(2).last)
+        #expect(second.createdTime > first.createdTime && second.traceID != first.traceID)
+        fixture.waitUntilPublished()
+        let file = try #require(fixture.files.first)
+        let bytes = try Data(contentsOf: fixture.folder.appending(path: file))
+        #expect(bytes.suffix(replacement.bytes().count) == Data(replacement.bytes()))
+    }
+
     @Test func aBusThatIsDownCostsNothingButTime() throws {
         let fixture = try StoreSCPFixture()
         fixture.bus.isDown.withLock { $0 = true }

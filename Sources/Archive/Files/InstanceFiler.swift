@@ -1,94 +1,13 @@
 public import ServiceKit
 internal import Synchronization
 
-/// What to do with a data set that differs from the one stored under the same UIDs.
-public enum DuplicatePolicy: String, CaseIterable, Sendable {
-    /// The first one stays; the sender is told success, since its instance is in the archive.
-    case keep
-    /// The one received last takes its place, atomically.
-    case replace
-    /// The first one stays; the sender is told.
-    case refuse
-}
-
-/// What became of a spooled instance.
-public enum FilingOutcome: Hashable, Sendable {
-    /// Under its final name.
-    case stored
-    /// In place of an older data set.
-    case replaced
-    /// The same data set was there already.
-    case duplicate
-    /// A different one was there and stays (`keep`), or was received later (`replace`).
-    case kept
-    /// A different one was there and stays (`refuse`).
-    case refused
-}
-
 /// Takes spooled instances to their final names and their events to the bus: two threads behind all receivers.
 ///
 /// Filing, for a group of instances: link each to its final name, then one fsync for each folder touched. Publishing,
 /// for a group: publish the events, then remove the names in the spool. Either is tried again, with growing pauses,
-/// until it succeeds. Only what can be had in memory cheaply is kept there: beyond `Configuration.inMemory` instances
-/// the names in the spool are all that is remembered.
+/// until it succeeds; an instance that fails while others do not waits alone. Only what can be had in memory cheaply is
+/// kept there: beyond `Configuration.inMemory` instances the names in the spool are all that is remembered.
 public final class InstanceFiler: Sendable {
-    public struct Configuration: Sendable {
-        public var policy = DuplicatePolicy.replace
-        /// How long the first instance of a group waits for others. Longer groups cost fewer syncs, and delay events.
-        public var gatherMilliseconds = 50
-        public var groupSize = 256
-        /// Instances waiting, beyond which `hasRoom` is false.
-        public var maximumPending = 1_000_000
-        /// Instances of which more than the number is kept in memory.
-        public var inMemory = 2_000
-        public var minimumPauseMilliseconds = 100
-        public var maximumPauseMilliseconds = 5_000
-
-        public init() {}
-    }
-
-    /// What happens, for metrics and logs.
-    public enum Notice: Sendable {
-        case filed(FilingOutcome, Provenance)
-        case published(Int)
-        /// The folder or the bus refused; it is tried again.
-        case filingFailed(FileSystemError)
-        case publishingFailed(any Error)
-        /// A file in the spool that never was acknowledged: removed.
-        case incomplete
-        /// Somebody removed a file from the spool.
-        case lost(Provenance)
-        /// No event can be made of this instance, which is filed.
-        case unpublishable(Provenance)
-    }
-
-    /// By reference, so that a million pending instances that are not in memory take little.
-    private final class Loaded: Sendable {
-        let instance: SpooledInstance
-        init(_ instance: SpooledInstance) { self.instance = instance }
-    }
-
-    private struct Pending: Sendable {
-        var number: UInt64
-        /// nil: to be read from the spool.
-        private var loaded: Loaded?
-        /// Found at the start: not known to be whole.
-        var isRecovered = false
-        var verdict: Monitor<FilingOutcome?>?
-
-        init(number: UInt64, instance: SpooledInstance?, isRecovered: Bool = false, verdict: Monitor<FilingOutcome?>?) {
-            self.number = number
-            loaded = instance.map(Loaded.init)
-            self.isRecovered = isRecovered
-            self.verdict = verdict
-        }
-
-        var instance: SpooledInstance? {
-            get { loaded?.instance }
-            set { loaded = newValue.map(Loaded.init) }
-        }
-    }
-
     private let spool: Spool
     private let paths: ArchivePaths
     private let configuration: Configuration
@@ -96,11 +15,12 @@ public final class InstanceFiler: Sendable {
     private let makeEvent: @Sendable (_ provenance: Provenance, _ path: String) -> Message?
     private let notice: @Sendable (Notice) -> Void
     // Two, so that neither thread is woken by what concerns the other.
-    private let toFile = Monitor(Backlog<Pending>())
-    private let toPublish = Monitor(Backlog<Pending>())
+    private let toFile = Monitor(Backlog<PendingInstance>())
+    private let toPublish = Monitor(Backlog<PendingInstance>())
     private let pendingCount = Atomic<Int>(0)
     /// Folders of series whose names, and those of the folders above, were synced by this process.
     private let lastingFolders = Mutex<Set<String>>([])
+    private let times: ReceptionTimes
     private var fileSystem: any FileSystem { spool.fileSystem }
 
     /// - Parameters:
@@ -118,6 +38,7 @@ public final class InstanceFiler: Sendable {
         self.makeProducer = makeProducer
         self.makeEvent = makeEvent
         self.notice = notice
+        times = ReceptionTimes(paths: paths, fileSystem: spool.fileSystem, clock: configuration.clock)
     }
 
     /// Instances that are safe and not yet published.
@@ -128,9 +49,10 @@ public final class InstanceFiler: Sendable {
     /// Takes up what an earlier process left in the spool, and fills the pool. To be called once, first.
     public func recover() throws(FileSystemError) {
         let found = try spool.scan()
+        times.note(found.map(spool.path))
         toFile.withLock { backlog in
             for number in found {
-                backlog.append(Pending(number: number, instance: nil, isRecovered: true, verdict: nil))
+                backlog.append(PendingInstance(number: number, instance: nil, isRecovered: true, verdict: nil))
             }
         }
         pendingCount.add(found.count, ordering: .relaxed)
@@ -144,9 +66,14 @@ public final class InstanceFiler: Sendable {
         let verdict = configuration.policy == .replace ? nil : Monitor(FilingOutcome?.none)
         pendingCount.add(1, ordering: .relaxed)
         let kept = pending > configuration.inMemory ? nil : instance
-        toFile.withLock { $0.append(Pending(number: instance.number, instance: kept, verdict: verdict)) }
+        toFile.withLock { $0.append(PendingInstance(number: instance.number, instance: kept, verdict: verdict)) }
         return verdict?.wait(milliseconds: timeoutMilliseconds) { $0 }
     }
+
+    /// The time of an instance that was received just now: the clock's, made later than any that was given before and
+    /// than that of the data set stored under the same UIDs. So what is received last stays, also when the clock was
+    /// set back, or another node's is ahead of ours. Microseconds since 1970 (UTC).
+    public func receptionTime(of identity: InstanceIdentity) -> Int64 { times.next(for: identity) }
 
     // MARK: Filing
 
@@ -155,7 +82,8 @@ public final class InstanceFiler: Sendable {
         var pause = 0
         while true {
             let isStopping = stop.isStopped
-            let waiting = toFile.wait(milliseconds: isStopping ? 0 : 50) { $0.isEmpty ? nil : true } ?? false
+            let waiting =
+                toFile.wait(milliseconds: isStopping ? 0 : 50) { Self.hasWork($0, isStopping) ? true : nil } ?? false
             if !waiting && isStopping { return }
             // Somebody waits for the verdict under the other policies.
             if waiting, configuration.policy == .replace, !isStopping {
@@ -172,12 +100,42 @@ public final class InstanceFiler: Sendable {
         min(max(configuration.minimumPauseMilliseconds, pause * 2), configuration.maximumPauseMilliseconds)
     }
 
-    /// Files the next group; false when part of it has to be tried again.
+    /// Those that failed are no reason to put off a stop.
+    private static func hasWork(_ backlog: Backlog<PendingInstance>, _ isStopping: Bool) -> Bool {
+        isStopping ? !backlog.isEmpty : backlog.hasElements(at: MonotonicClock.milliseconds)
+    }
+
+    private func nextGroup(_ waiting: Monitor<Backlog<PendingInstance>>) -> [PendingInstance] {
+        waiting.withLock { backlog in
+            backlog.admit(configuration.groupSize, at: MonotonicClock.milliseconds)
+            return backlog.take(configuration.groupSize)
+        }
+    }
+
+    /// Tries these again, each after a pause of its own, while the others go on.
+    private func postpone(_ failed: [PendingInstance], in waiting: Monitor<Backlog<PendingInstance>>) {
+        if failed.isEmpty { return }
+        let now = MonotonicClock.milliseconds
+        waiting.withLock { backlog in
+            for var pending in failed {
+                let pause = min(
+                    configuration.minimumPauseMilliseconds << min(Int(pending.failures), 16),
+                    configuration.maximumPauseMilliseconds)
+                if pending.failures < .max { pending.failures += 1 }
+                backlog.postpone(pending, until: now + UInt64(max(0, pause)))
+            }
+        }
+    }
+
+    /// Failing alone, so many instances that failed before do not hold the thread up.
+    private static let fewFailed = 16
+
+    /// Files the next group; false when all of it failed, so that the next one is likely to fail too.
     package func fileGroup() -> Bool {
-        let group = toFile.withLock { $0.take(configuration.groupSize) }
+        let group = nextGroup(toFile)
         guard !group.isEmpty else { return true }
-        var filed: [(pending: Pending, outcome: FilingOutcome)] = []
-        var failed: [Pending] = []
+        var filed: [(pending: PendingInstance, outcome: FilingOutcome)] = []
+        var failed: [PendingInstance] = []
         var failure: FileSystemError?
         var folders: Set<String> = []
         var order: [String] = []
@@ -210,15 +168,15 @@ public final class InstanceFiler: Sendable {
         finish(filed)
         if let failure {
             notice(.filingFailed(failure))
-            // Behind the others: what cannot be filed for a long time is no reason for them to wait.
-            toFile.withLock { backlog in for pending in failed { backlog.append(pending) } }
-            return false
+            let isNews = failed.count > Self.fewFailed || failed.contains { $0.failures == 0 }
+            postpone(failed, in: toFile)
+            return failed.count < group.count || !isNews
         }
         return true
     }
 
-    private func finish(_ filed: [(pending: Pending, outcome: FilingOutcome)]) {
-        var published: [Pending] = []
+    private func finish(_ filed: [(pending: PendingInstance, outcome: FilingOutcome)]) {
+        var published: [PendingInstance] = []
         for (var pending, outcome) in filed {
             if let provenance = pending.instance?.provenance { notice(.filed(outcome, provenance)) }
             switch outcome {
@@ -238,6 +196,7 @@ public final class InstanceFiler: Sendable {
         let isMemoryFull = self.pending > configuration.inMemory
         toPublish.withLock { backlog in
             for var pending in published {
+                pending.failures = 0
                 if isMemoryFull { pending.instance = nil }
                 backlog.append(pending)
             }
@@ -246,7 +205,7 @@ public final class InstanceFiler: Sendable {
 
     /// Files one; nil when it was no instance.
     private func file(
-        _ pending: inout Pending, touching touch: (String) -> Void
+        _ pending: inout PendingInstance, touching touch: (String) -> Void
     ) throws(FileSystemError) -> FilingOutcome? {
         let spoolPath = spool.path(pending.number)
         if pending.instance == nil {
@@ -292,13 +251,13 @@ public final class InstanceFiler: Sendable {
         }
     }
 
-    private func drop(_ pending: Pending) {
+    private func drop(_ pending: PendingInstance) {
         try? fileSystem.remove(spool.path(pending.number))
         pendingCount.subtract(1, ordering: .relaxed)
     }
 
     /// Reads an instance back; nil when it is gone or not whole.
-    private func load(_ pending: Pending) throws(FileSystemError) -> SpooledInstance? {
+    private func load(_ pending: PendingInstance) throws(FileSystemError) -> SpooledInstance? {
         let file: any OpenFile
         do { file = try fileSystem.open(spool.path(pending.number), forWriting: false) } catch {
             if error.isNotFound { return nil }
@@ -362,7 +321,9 @@ public final class InstanceFiler: Sendable {
         var pause = 0
         while true {
             let isStopping = stop.isStopped
-            let waiting = toPublish.wait(milliseconds: isStopping ? 0 : 200) { $0.isEmpty ? nil : true } ?? false
+            let waiting =
+                toPublish.wait(milliseconds: isStopping ? 0 : 200) { Self.hasWork($0, isStopping) ? true : nil }
+                ?? false
             if isStopping && (!waiting || pause > 0) { return }
             guard waiting else { continue }
             do {
@@ -381,20 +342,28 @@ public final class InstanceFiler: Sendable {
     }
 
     /// Publishes the next group and removes its names from the spool. Throws what the producer throws, and then keeps
-    /// the group.
+    /// the group. What cannot be read back waits alone.
     package func publishGroup(_ producer: any EventProducer) throws {
-        var group = toPublish.withLock { $0.take(configuration.groupSize) }
+        let group = nextGroup(toPublish)
         guard !group.isEmpty else { return }
-        do {
-            var messages: [Message] = []
-            messages.reserveCapacity(group.count)
-            for index in group.indices {
-                if group[index].instance == nil { group[index].instance = try load(group[index]) }
-                guard var instance = group[index].instance else { continue }
+        var ready: [PendingInstance] = []
+        ready.reserveCapacity(group.count)
+        var failed: [PendingInstance] = []
+        var messages: [Message] = []
+        messages.reserveCapacity(group.count)
+        for var pending in group {
+            do throws(FileSystemError) {
+                if pending.instance == nil { pending.instance = try load(pending) }
+            } catch {
+                notice(.publishingFailed(error))
+                failed.append(pending)
+                continue
+            }
+            if var instance = pending.instance {
                 if instance.message == nil {
                     instance.message = makeEvent(
                         instance.provenance, paths.absolute(ArchivePaths.instance(instance.provenance.identity)))
-                    group[index].instance = instance
+                    pending.instance = instance
                 }
                 if let message = instance.message {
                     messages.append(message)
@@ -402,43 +371,16 @@ public final class InstanceFiler: Sendable {
                     notice(.unpublishable(instance.provenance))
                 }
             }
+            ready.append(pending)
+        }
+        postpone(failed, in: toPublish)
+        do {
             if !messages.isEmpty { try producer.publish(messages, to: .storage) }
-            notice(.published(messages.count))
         } catch {
-            toPublish.withLock { $0.putBack(group) }
+            toPublish.withLock { $0.putBack(ready) }
             throw error
         }
-        group.forEach(drop)
-    }
-}
-
-/// A queue that can take elements back in front.
-struct Backlog<Element: Sendable>: Sendable {
-    private var front: [Element] = []
-    private var elements: [Element] = []
-    private var head = 0
-
-    var count: Int { front.count + elements.count - head }
-    var isEmpty: Bool { count == 0 }
-
-    mutating func append(_ element: Element) { elements.append(element) }
-
-    /// In their order, before all others.
-    mutating func putBack(_ taken: [Element]) { front = taken + front }
-
-    mutating func take(_ limit: Int) -> [Element] {
-        var taken = Array(front.prefix(limit))
-        front.removeFirst(taken.count)
-        let more = min(limit - taken.count, elements.count - head)
-        taken += elements[head..<head + more]
-        head += more
-        if head == elements.count {
-            elements.removeAll(keepingCapacity: head <= 4096)
-            head = 0
-        } else if head > 4096, head * 2 > elements.count {
-            elements.removeFirst(head)
-            head = 0
-        }
-        return taken
+        notice(.published(messages.count))
+        ready.forEach(drop)
     }
 }

@@ -67,6 +67,7 @@ struct DurabilityTests {
         configuration.policy = policy
         configuration.groupSize = 3
         configuration.inMemory = 3
+        configuration.minimumPauseMilliseconds = 0
         let filer = InstanceFiler(
             spool: spool, paths: paths, configuration: configuration, makeProducer: { throw Bus.Down() },
             makeEvent: { provenance, _ in Message(key: "", value: Array(provenance.traceID.utf8)) })

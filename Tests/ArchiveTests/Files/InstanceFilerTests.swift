@@ -1,0 +1,199 @@
+import Archive
+import Foundation
+import ServiceKit
+import Synchronization
+import Testing
+
+/// One process after the other on one store.
+struct InstanceFilerTests {
+    private final class Bus: EventProducer {
+        let traces = Mutex<[String]>([])
+        func publish(_ messages: [Message], to topic: Topic) throws {
+            traces.withLock { $0 += messages.map { String(decoding: $0.value, as: UTF8.self) } }
+        }
+        func close() {}
+    }
+
+    private struct Process {
+        let spool: Spool
+        let filer: InstanceFiler
+
+        init(
+            root: String = "/store", fileSystem: any FileSystem, time: Int64,
+            _ change: (inout InstanceFiler.Configuration) -> Void = { _ in }
+        ) throws {
+            let paths = ArchivePaths(root: root)
+            spool = try Spool(folder: paths.spool("test"), capacity: 4, fileSystem: fileSystem)
+            var configuration = InstanceFiler.Configuration()
+            configuration.clock = { time }
+            change(&configuration)
+            filer = InstanceFiler(
+                spool: spool, paths: paths, configuration: configuration, makeProducer: { Bus() },
+                makeEvent: { provenance, _ in Message(key: "", value: Array(provenance.traceID.utf8)) })
+            try filer.recover()
+        }
+
+        func receive(_ identity: InstanceIdentity, _ trace: String, _ dataSet: [UInt8]) throws {
+            let sopClass = "1.2.840.10008.5.1.4.1.1.2"
+            let syntax = "1.2.840.10008.1.2.1"
+            let header = Provenance.provisionalHeader(
+                sopClassUID: sopClass, instanceUID: identity.instance, transferSyntaxUID: syntax, callingAETitle: "A",
+                calledAETitle: "B")
+            let writer = try spool.begin(headerLength: header.count)
+            try dataSet.withUnsafeBytes { try writer.append($0) }
+            let provenance = Provenance(
+                identity: identity, sopClassUID: sopClass, transferSyntaxUID: syntax, traceID: trace,
+                receivedMicroseconds: filer.receptionTime(of: identity), peerAddress: "::1", callingAETitle: "A",
+                calledAETitle: "B", node: "test", dataSetSize: Int64(dataSet.count),
+                dataSetCRC32: writer.dataSetCRC32)
+            _ = filer.submit(try writer.finish(provenance))
+        }
+    }
+
+    private func identity(_ number: Int) throws -> InstanceIdentity {
+        InstanceIdentity(
+            tenant: .standard, study: try #require(UID("1.2")), series: try #require(UID("1.2.1")),
+            instance: try #require(UID("1.2.9.\(number)")))
+    }
+
+    private func trace(_ identity: InstanceIdentity, root: String = "/store", _ system: any FileSystem) throws
+        -> String?
+    {
+        try FileStore(paths: ArchivePaths(root: root), fileSystem: system).open(identity)?.provenance()?.0.traceID
+    }
+
+    private let hour: Int64 = 3_600_000_000
+
+    /// The clock was set back between two starts, or another node's is ahead: what came last stays, and is published.
+    @Test func aReplacementByAnEarlierClockStays() throws {
+        let system = PowerCutFileSystem()
+        let bus = Bus()
+        let instance = try identity(1)
+        let first = try Process(fileSystem: system, time: 10 * hour)
+        try first.receive(instance, "old", [1, 2, 3])
+        #expect(first.filer.fileGroup())
+        try first.filer.publishGroup(bus)
+
+        let second = try Process(fileSystem: system, time: 9 * hour)
+        #expect(try second.filer.receptionTime(of: identity(2)) == 9 * hour)
+        try second.receive(instance, "new", [4, 5, 6])
+        try second.receive(instance, "newest", [7, 8])
+        #expect(second.filer.fileGroup())
+        try second.filer.publishGroup(bus)
+        #expect(try trace(instance, system) == "newest")
+        #expect(bus.traces.withLock { $0 }.contains("newest"))
+        #expect(second.filer.pending == 0)
+    }
+
+    /// The older one is still in the spool, and fails at first, so that it comes behind the newer one.
+    @Test(arguments: [false, true])
+    func whatIsInTheSpoolIsOlderToo(_ isFiledLater: Bool) throws {
+        let system = PowerCutFileSystem()
+        let bus = Bus()
+        let instance = try identity(1)
+        let first = try Process(fileSystem: system, time: 10 * hour)
+        try first.receive(instance, "old", [1, 2, 3])
+
+        let second = try Process(fileSystem: system, time: 9 * hour) { $0.minimumPauseMilliseconds = 0 }
+        if isFiledLater {
+            // The next change, making the folder, fails.
+            system.disk.withLock { $0.failing = [$0.operations + 1] }
+            #expect(!second.filer.fileGroup())
+        }
+        try second.receive(instance, "new", [4, 5, 6])
+        for _ in 0..<4 {
+            _ = second.filer.fileGroup()
+            try second.filer.publishGroup(bus)
+        }
+        #expect(try trace(instance, system) == "new")
+        #expect(bus.traces.withLock { $0 }.last == "new")
+        #expect(second.filer.pending == 0)
+    }
+
+    private func withFolder(_ body: (String) throws -> Void) throws {
+        let root = "/tmp/wado-filer-\(UUID().uuidString.prefix(8))"
+        try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: root) }
+        try body(root)
+    }
+
+    /// A link has the place of one instance: the others do not wait for it.
+    @Test func oneThatCannotBeFiledWaitsAlone() throws {
+        try withFolder { root in
+            let system = PosixFileSystem()
+            let process = try Process(root: root, fileSystem: system, time: hour) {
+                $0.minimumPauseMilliseconds = 0
+                $0.maximumPauseMilliseconds = 0
+            }
+            let path = ArchivePaths(root: root).absolute(ArchivePaths.instance(try identity(1)))
+            let folder = (path as NSString).deletingLastPathComponent
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/nonexistent")
+            try process.receive(identity(1), "one", [1])
+            // The first failure may be everybody's; those after it are its own.
+            #expect(!process.filer.fileGroup())
+            #expect(process.filer.fileGroup())
+            for number in 2..<6 {
+                try process.receive(identity(number), "\(number)", [UInt8(number)])
+                #expect(process.filer.fileGroup())
+                #expect(try trace(identity(number), root: root, system) == "\(number)")
+            }
+            #expect(process.filer.pending == 5)
+            let bus = Bus()
+            try process.filer.publishGroup(bus)
+            #expect(process.filer.pending == 1 && bus.traces.withLock { $0 } == ["2", "3", "4", "5"])
+            try FileManager.default.removeItem(atPath: path)
+            #expect(process.filer.fileGroup())
+            try process.filer.publishGroup(bus)
+            #expect(try process.filer.pending == 0 && trace(identity(1), root: root, system) == "one")
+        }
+    }
+
+    /// Its pause is its own: nothing is tried before it is over.
+    @Test func oneThatFailedPauses() throws {
+        try withFolder { root in
+            let process = try Process(root: root, fileSystem: PosixFileSystem(), time: hour) {
+                $0.minimumPauseMilliseconds = 3_600_000
+                $0.maximumPauseMilliseconds = 3_600_000
+            }
+            let path = ArchivePaths(root: root).absolute(ArchivePaths.instance(try identity(1)))
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try process.receive(identity(1), "one", [1])
+            try process.receive(identity(2), "two", [2])
+            #expect(process.filer.fileGroup())
+            try FileManager.default.removeItem(atPath: path)
+            for _ in 0..<5 { #expect(process.filer.fileGroup()) }
+            #expect(try trace(identity(1), root: root, PosixFileSystem()) == nil)
+            #expect(try trace(identity(2), root: root, PosixFileSystem()) == "two")
+        }
+    }
+
+    /// A file in the spool cannot be read back for its event: the others' events go out.
+    @Test func oneThatCannotBeReadIsPublishedLater() throws {
+        try withFolder { root in
+            let process = try Process(root: root, fileSystem: PosixFileSystem(), time: hour) {
+                $0.inMemory = 0
+                $0.minimumPauseMilliseconds = 0
+            }
+            for number in 1..<4 { try process.receive(identity(number), "\(number)", [UInt8(number)]) }
+            #expect(process.filer.fileGroup())
+            let spool = ArchivePaths(root: root).spool("test")
+            let stored = ArchivePaths(root: root).absolute(ArchivePaths.instance(try identity(2)))
+            let inode = try FileManager.default.attributesOfItem(atPath: stored)[.systemFileNumber] as? Int
+            let name = try #require(
+                try FileManager.default.contentsOfDirectory(atPath: spool).first {
+                    try FileManager.default.attributesOfItem(atPath: "\(spool)/\($0)")[.systemFileNumber] as? Int
+                        == inode
+                })
+            try FileManager.default.moveItem(atPath: "\(spool)/\(name)", toPath: "\(root)/away")
+            try FileManager.default.createSymbolicLink(atPath: "\(spool)/\(name)", withDestinationPath: "/nonexistent")
+            let bus = Bus()
+            for _ in 0..<3 { try process.filer.publishGroup(bus) }
+            #expect(bus.traces.withLock { $0 } == ["1", "3"] && process.filer.pending == 1)
+            try FileManager.default.removeItem(atPath: "\(spool)/\(name)")
+            try FileManager.default.moveItem(atPath: "\(root)/away", toPath: "\(spool)/\(name)")
+            try process.filer.publishGroup(bus)
+            #expect(bus.traces.withLock { $0 } == ["1", "3", "2"] && process.filer.pending == 0)
+        }
+    }
+}
