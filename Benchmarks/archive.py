@@ -310,7 +310,7 @@ def ingest(options, work, report):
 
 def wrk(url, seconds, headers=(), connections=8):
     """Requests per second; fails when an answer was not a success."""
-    command = ["wrk", "-t2", f"-c{connections}", f"-d{seconds}s", *[x for h in headers for x in ("-H", h)], url]
+    command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", *[x for h in headers for x in ("-H", h)], url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(f"wrk {url}: {text}")
@@ -361,6 +361,13 @@ def answers(options, work, report, instances, study):
         frame = f"{series}/instances/{first.SOPInstanceUID}/frames/1"
         metadata = f"{wado.web}{series}/metadata"
         single = ["Accept: application/octet-stream"]
+        times = []
+        for _ in range(21):
+            before = time.monotonic()
+            size = len(get(metadata, **{"Accept-Encoding": "identity"}))
+            times.append((time.monotonic() - before) * 1000)
+        report(f"\nseries metadata of {options.instances // 4} instances, {size / 1e6:.1f} MB, right after they were stored:"
+               f" first answer {times[0]:.1f} ms, then {summary(times[1:])} ms, the client's time included")
 
         def stored():
             request = urllib.request.Request(metadata, headers={"Accept-Encoding": "gzip"})
