@@ -55,7 +55,7 @@ final class InstanceExtractor {
         let file: DICOMFile
         do {
             // The path follows from the identity; what the event says of it is for people.
-            file = try header(paths.absolute(ArchivePaths.instance(identity)))
+            file = try reader.read(path: paths.absolute(ArchivePaths.instance(identity)))
         } catch {
             guard error.code == .unreadable else { return .refused(reason: "file_unreadable", detail: "\(error)") }
             // A store that is not mounted is no reason to give its instances up.
@@ -100,15 +100,5 @@ final class InstanceExtractor {
                 series: SeriesIdentity(tenantID: tenant.value, studyUID: study.value, seriesUID: series.value),
                 state: state, image: image, object: object,
                 metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json), problems: problems))
-    }
-
-    /// Reads up to Pixel Data; a header of extraordinary length by mapping the file.
-    private func header(_ path: String) throws(DICOMError) -> DICOMFile {
-        do {
-            return try reader.read(path: path)
-        } catch {
-            guard error.code == .headerTooLong else { throw error }
-            return try DICOMFile.read(path: path, options: .header)
-        }
     }
 }

@@ -46,10 +46,17 @@ public final class ByteStorage: @unchecked Sendable {
     /// when the lost bytes are read: map only files that are never written in place.
     ///
     /// Throws `unreadable`.
-    public init(mapping path: String) throws(DICOMError) {
+    public convenience init(mapping path: String) throws(DICOMError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw DICOMError(.unreadable, at: 0, systemError: errno) }
         defer { close(descriptor) }
+        try self.init(mapping: descriptor)
+    }
+
+    /// Maps the whole of an open file, as `init(mapping:)` with a path does; the descriptor stays the caller's.
+    ///
+    /// Throws `unreadable`.
+    public init(mapping descriptor: Int32) throws(DICOMError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw DICOMError(.unreadable, at: 0, systemError: errno) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw DICOMError(.unreadable, at: 0, systemError: EISDIR) }

@@ -61,7 +61,8 @@ public struct DICOMFile: Sendable {
     }
 
     /// Reads a file. To a `stopBefore`, it is read by `pread` as far as needed and closed, so nothing depends on the
-    /// file afterwards; wholly, it is mapped, and must not be shortened as long as the result lives.
+    /// file afterwards. Wholly, and beyond `maximumHeaderBytes`, it is mapped, and must not be shortened as long as the
+    /// result lives.
     ///
     /// Throws `unreadable`, `notDICOM`, or the error of the first thing that cannot be read.
     public static func read(path: String, options: ReadOptions = .whole) throws(DICOMError) -> DICOMFile {

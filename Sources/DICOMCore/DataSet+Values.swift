@@ -13,6 +13,14 @@ extension DataSet {
     /// a text is no number.
     public func integers(_ tag: Tag) -> [Int64]? { element(tag).flatMap(integers(of:)) }
 
+    /// The first of `integers`, without those behind it; nil as there, and when the first value is no number.
+    public func integer(_ tag: Tag) -> Int64? {
+        guard let element = element(tag), element.length > 0 else { return nil }
+        return withValue(of: element) {
+            NumberDecoding.integers($0, element.vr, bigEndian: element.isBigEndian, limit: 1)?.first
+        }
+    }
+
     /// Numbers of FL, FD, OF, OD, DS and all that `integers` takes; nil as there.
     public func doubles(_ tag: Tag) -> [Double]? { element(tag).flatMap(doubles(of:)) }
 

@@ -29,9 +29,10 @@ public final class HeaderReader {
         return tree
     }
 
-    /// Reads the file's header; the file is closed again.
+    /// Reads the file's header; the file is closed again. One of more than `maximumHeaderBytes` is mapped: the file
+    /// must then not be shortened as long as the result lives.
     ///
-    /// Throws `unreadable`, `notDICOM`, `headerTooLong`, or the error of the first thing that cannot be read.
+    /// Throws `unreadable`, `notDICOM`, or the error of the first thing that cannot be read.
     public func read(path: String) throws(DICOMError) -> DICOMFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw DICOMError(.unreadable, at: 0, systemError: errno) }
@@ -39,8 +40,19 @@ public final class HeaderReader {
         return try read(descriptor: descriptor)
     }
 
-    /// Reads the header of an open file, from its start, without moving its offset.
+    /// Reads the header of an open file, from its start, without moving its offset; as `read(path:)`.
     public func read(descriptor: Int32) throws(DICOMError) -> DICOMFile {
+        do throws(DICOMError) {
+            return try copyHeader(descriptor)
+        } catch {
+            // Longer than what is copied: a value of many megabytes before Pixel Data, or a long deflated file.
+            guard error.code == .headerTooLong else { throw error }
+            return try DICOMFile(storage: ByteStorage(mapping: descriptor), options: options)
+        }
+    }
+
+    /// Throws `headerTooLong` beyond `maximumHeaderBytes`.
+    private func copyHeader(_ descriptor: Int32) throws(DICOMError) -> DICOMFile {
         if !isKnownUniquelyReferenced(&tree) || !isKnownUniquelyReferenced(&tree.storage) {
             tree = Self.emptyTree(firstRead)
         } else if tree.storage.capacity > 1 << 20 || tree.elements.capacity > 1 << 16 {
@@ -134,7 +146,10 @@ public final class HeaderReader {
                 // More than asked for, so that many small steps do not read the file slowly.
                 guard target <= limit else { throw DICOMError(.headerTooLong, at: storage.count) }
                 target = min(max(target, storage.count + min(storage.count, 1 << 16)), total, limit)
-                storage.grow(to: target)
+                // By doubling: in steps, bytes would be copied as often as there are steps.
+                if target > storage.capacity {
+                    storage.grow(to: min(max(target, storage.capacity * 2), total, limit))
+                }
             } else {
                 storage.grow(to: target)
             }

@@ -8,8 +8,8 @@ public struct ReadOptions: Hashable, Sendable {
     public var maximumDepth = 256
     /// How many elements, items and fragments a data set may have in all.
     public var maximumElements = 4_000_000
-    /// How many bytes of a file are read to get to `stopBefore`.
-    public var maximumHeaderBytes = 64 << 20
+    /// How many bytes of a file are copied to get to `stopBefore`; a file that needs more is mapped instead.
+    public var maximumHeaderBytes = 4 << 20
     /// How many bytes a deflated data set may inflate to. It may also not inflate to more than 64 MiB and a hundred
     /// times its size.
     public var maximumInflatedBytes = 1 << 30

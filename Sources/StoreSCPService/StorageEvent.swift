@@ -24,19 +24,9 @@ enum StorageEvent {
 
     /// Of a stored file, with nothing known but what it says itself; nil when that is not enough.
     static func make(_ provenance: Provenance, path: String) -> Message? {
-        guard let file = try? header(path: path) else { return nil }
+        guard let file = try? HeaderReader().read(path: path) else { return nil }
         var problems: [ColumnProblem] = []
         let size = Int64(file.dataSetOffset) + provenance.dataSetSize
         return try? make(file.dataSet, provenance, fileSize: size, problems: &problems)
-    }
-
-    /// Reads up to Pixel Data; one of extraordinary length by mapping.
-    private static func header(path: String) throws(DICOMError) -> DICOMFile {
-        do {
-            return try HeaderReader().read(path: path)
-        } catch {
-            guard error.code == .headerTooLong else { throw error }
-            return try DICOMFile(storage: ByteStorage(mapping: path), options: .header)
-        }
     }
 }

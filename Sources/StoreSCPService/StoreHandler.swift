@@ -137,12 +137,7 @@ final class StoreHandler: AssociationHandler {
     /// The elements before Pixel Data, read back from what was just written.
     private func read(_ writer: SpoolWriter) throws(Refusal) -> DataSet {
         do throws(DICOMError) {
-            do throws(DICOMError) {
-                return try reader.read(descriptor: writer.descriptor).dataSet
-            } catch {
-                guard error.code == .headerTooLong else { throw error }
-                return try DICOMFile(storage: ByteStorage(mapping: writer.path), options: .header).dataSet
-            }
+            return try reader.read(descriptor: writer.descriptor).dataSet
         } catch {
             shared.logger.warning(
                 "data set not understood",

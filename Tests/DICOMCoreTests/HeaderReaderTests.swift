@@ -73,12 +73,64 @@ import Testing
         #expect(file.storage.count < 400_000)
         var options = ReadOptions.header
         options.maximumHeaderBytes = 200_000
-        #expect(throws: DICOMError.self) { try HeaderReader(options: options).read(path: url.path) }
-        do throws(DICOMError) {
-            _ = try HeaderReader(options: options).read(path: url.path)
-        } catch {
-            #expect(error.code == .headerTooLong)
+        // Beyond the limit the file is mapped, not refused.
+        let mapped = try HeaderReader(options: options).read(path: url.path)
+        #expect(mapped.dataSet.string(Tag(0x0010_0020)) == "LONG")
+        #expect(mapped.dataSet.stopElement?.tag == Tag(0x7FE0_0010))
+        #expect(try reader.read(path: url.path).dataSet.string(Tag(0x0010_0020)) == "LONG")
+    }
+
+    /// An encapsulated document, say: it stands before where Pixel Data would.
+    @Test func aValueOfManyMegabytesBeforePixelDataIsNoObstacle() throws {
+        let url = try temporaryFile(file(patientID: "HUGE", padding: 65 << 20))
+        defer { try? FileManager.default.removeItem(at: url) }
+        let header = try HeaderReader().read(path: url.path)
+        #expect(header.dataSet.string(Tag(0x0010_0020)) == "HUGE")
+        #expect(header.dataSet.element(Tag(0x0009_1001))?.length == 65 << 20)
+        let stop = try #require(header.dataSet.stopElement)
+        #expect(stop.tag == Tag(0x7FE0_0010) && stop.length == 100_000)
+        let same = try DICOMFile.read(path: url.path, options: .header)
+        #expect(same.dataSet.elements.map(\.tag) == header.dataSet.elements.map(\.tag))
+    }
+
+    /// Whatever the limit, copied, copied in steps or mapped: the elements are the same.
+    @Test func manyElementsAreReadTheSameInAnyWay() throws {
+        var builder = DataSetBuilder()
+        for block in 0..<200 {
+            for element in 0x1000..<0x1010 {
+                builder.set(
+                    Tag(group: UInt16(0x0011 + 2 * block), element: UInt16(element)), vr: .ob,
+                    bytes: [UInt8](repeating: UInt8(truncatingIfNeeded: block), count: 1000))
+            }
         }
+        builder.set(Tag(0x7FE0_0010), vr: .ow, bytes: [1, 2])
+        let bytes =
+            FileMeta(transferSyntaxUID: "1.2.840.10008.1.2.1").encoded() + builder.encoded(in: .explicitVRLittleEndian)
+        let url = try temporaryFile(bytes)
+        defer { try? FileManager.default.removeItem(at: url) }
+        let expected = try DICOMFile(bytes: bytes, options: .header).dataSet.elements.map(\.valueRange)
+        #expect(expected.count == 3200)
+        for limit in [1, 4096, 100_000, 1 << 20, bytes.count - 1, bytes.count, 1 << 30] {
+            var options = ReadOptions.header
+            options.maximumHeaderBytes = limit
+            let file = try HeaderReader(options: options).read(path: url.path)
+            #expect(file.dataSet.elements.map(\.valueRange) == expected, "limit \(limit)")
+        }
+    }
+
+    @Test func aLongDeflatedFileIsRead() throws {
+        var random = SplitMix(state: 5)
+        var builder = DataSetBuilder()
+        builder.set(Tag(0x0009_1001), vr: .ob, bytes: (0..<6_000_000).map { _ in UInt8(random.below(256)) })
+        builder.set(Tag(0x0010_0020), vr: .lo, text: "DEFLATED")
+        builder.set(Tag(0x7FE0_0010), vr: .ow, bytes: [1, 2])
+        let bytes =
+            FileMeta(transferSyntaxUID: TransferSyntax.deflatedExplicitVRLittleEndian.uid).encoded()
+            + builder.encoded(in: .deflatedExplicitVRLittleEndian)
+        #expect(bytes.count > ReadOptions.header.maximumHeaderBytes)
+        let url = try temporaryFile(bytes)
+        defer { try? FileManager.default.removeItem(at: url) }
+        #expect(try HeaderReader().read(path: url.path).dataSet.string(Tag(0x0010_0020)) == "DEFLATED")
     }
 
     @Test func whatCannotBeReadSaysSo() throws {

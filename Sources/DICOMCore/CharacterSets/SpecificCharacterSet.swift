@@ -61,7 +61,8 @@ public struct SpecificCharacterSet: Hashable, Sendable {
                 return
             }
         }
-        let text = String(decoding: bytes, as: UTF8.self)
+        // There are no 32 terms of 16 characters each to choose from; a longer value is not looked at to its end.
+        let text = String(decoding: bytes.prefix(512), as: UTF8.self)
         self.init(terms: text.split(separator: "\\", omittingEmptySubsequences: false).map(String.init))
     }
 

@@ -184,7 +184,7 @@ private struct DICOMJSONEncoder: ~Copyable {
         let value = Self.trimmed(untrimmed, leading: leading)
         if value.isEmpty { return }
         let flags = Self.classify(value)
-        if flags & 2 != 0 { return strings(dataSet.strings(of: element)) }
+        if flags & 2 != 0 { return decoded(untrimmed, element, dataSet, split: split, leading: leading) }
         sink.reserve(value.count + 16)
         sink.put(",\"Value\":[")
         if flags == 0 || flags == 4 && !split {
@@ -222,15 +222,21 @@ private struct DICOMJSONEncoder: ~Copyable {
         }
     }
 
-    /// Decoded values, trimmed.
-    private mutating func strings(_ values: [String]) {
-        guard values.count > 1 || values.first?.isEmpty == false else { return }
-        sink.append(",\"Value\":[")
-        for (index, value) in values.enumerated() {
-            if index > 0 { sink.append(byte: 0x2C) }
-            if value.isEmpty { sink.append("null") } else { sink.appendQuoted(value) }
+    /// Text that a character set decides, decoded as a whole: values can be as many as a value has bytes.
+    private mutating func decoded(
+        _ value: UnsafeRawBufferPointer, _ element: Element, _ dataSet: DataSet, split: Bool, leading: Bool
+    ) {
+        var text: [UInt8] = []
+        dataSet.characterSet.appendUTF8(value.bytes, vr: element.vr == .un ? .lo : element.vr, to: &text)
+        text.withUnsafeBytes { text in
+            if Self.trimmed(text, leading: leading).isEmpty { return }
+            sink.append(",\"Value\":[")
+            forEachPart(of: text, split: split) { encoder, part in
+                let part = Self.trimmed(part, leading: leading)
+                if part.isEmpty { encoder.sink.append("null") } else { encoder.quoted(part, isPlain: false) }
+            }
+            sink.append(byte: 0x5D)
         }
-        sink.append(byte: 0x5D)
     }
 
     private mutating func names(_ untrimmed: UnsafeRawBufferPointer, _ element: Element, _ dataSet: DataSet) {
@@ -240,10 +246,10 @@ private struct DICOMJSONEncoder: ~Copyable {
         var hasValue = false
         sink.append(",\"Value\":[")
         if Self.classify(value) & 2 != 0 {
-            for (index, name) in dataSet.strings(of: element).enumerated() {
-                if index > 0 { sink.append(byte: 0x2C) }
-                var name = name
-                name.withUTF8 { hasValue = self.name(UnsafeRawBufferPointer($0)) || hasValue }
+            var text: [UInt8] = []
+            dataSet.characterSet.appendUTF8(untrimmed.bytes, vr: element.vr == .un ? .lo : element.vr, to: &text)
+            text.withUnsafeBytes { text in
+                forEachPart(of: text, split: true) { encoder, part in hasValue = encoder.name(part) || hasValue }
             }
         } else {
             forEachPart(of: value, split: true) { encoder, part in

@@ -52,13 +52,19 @@ struct EncapsulatedPixels: Sendable {
 }
 
 extension NativePixels {
+    /// Number of Frames, 1 when it is not there; what no file can hold is brought down to what can be computed with.
+    static func frameCount(_ header: DataSet) -> Int {
+        let value = header.integer(.numberOfFrames) ?? 1
+        return Int(min(max(1, value), Int64(Int32.max)))
+    }
+
     /// - Parameter header: the data set before Pixel Data.
     init(_ element: Element, header: DataSet, isOtherWayRound: Bool) {
         tag = element.tag
         offset = element.valueOffset
         length = element.length
         available = element.length
-        func number(_ tag: Tag) -> Int { header.integers(tag)?.first.map { Int(clamping: $0) } ?? 0 }
+        func number(_ tag: Tag) -> Int { header.integer(tag).map { Int(clamping: $0) } ?? 0 }
         let rows = number(.rows)
         let columns = number(.columns)
         let samples = max(1, number(.samplesPerPixel))
@@ -66,16 +72,20 @@ extension NativePixels {
         // Float and Double Float Pixel Data have their size by their name (PS3.3 C.7.6.24, C.7.6.25).
         if element.tag == .floatPixelData { bits = 32 }
         if element.tag == .doubleFloatPixelData { bits = 64 }
-        frameCount = max(1, number(.numberOfFrames))
-        // All are 16 bits in the data set, so that the product cannot overflow; IS values are not, hence the check.
+        frameCount = Self.frameCount(header)
+        // 16 bits in a data set that is right; whatever the VR in the file allows in others.
         let isSane =
             (1...65_535).contains(rows) && (1...65_535).contains(columns) && samples <= 65_535 && bits > 0
             && bits <= 65_535
         // Without compression 4:2:2 has two samples for each pixel (PS3.3 C.7.6.3.1.2).
         let isSubsampled = header.string(.photometricInterpretation)?.hasPrefix("YBR_FULL_422") == true
         let perPixel = isSubsampled && samples == 3 ? 2 : samples
-        let (frameBits, overflow) = (rows * columns).multipliedReportingOverflow(by: isSane ? perPixel * bits : 0)
-        self.frameBits = isSane && !overflow ? frameBits : 0
+        if isSane {
+            let (product, overflow) = (rows * columns).multipliedReportingOverflow(by: perPixel * bits)
+            frameBits = overflow ? 0 : product
+        } else {
+            frameBits = 0
+        }
         wordSize = 1
         guard element.isBigEndian || isOtherWayRound else { return }
         switch element.vr {
@@ -123,7 +133,7 @@ struct FragmentScanner {
         }
         guard let table = items.first else { return nil }
         let fragments = Array(items.dropFirst())
-        let frameCount = max(1, header.integers(.numberOfFrames)?.first.map { Int(clamping: $0) } ?? 1)
+        let frameCount = NativePixels.frameCount(header)
         var result = EncapsulatedPixels(fragments: fragments, starts: [])
         guard !fragments.isEmpty else { return result }
         result.starts =

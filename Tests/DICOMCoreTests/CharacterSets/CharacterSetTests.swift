@@ -6,6 +6,14 @@ import Testing
 
 /// The examples of PS3.5 annexes H, I, J and K, and what goes wrong with character sets.
 @Suite struct CharacterSetTests {
+    /// A value of nothing but separators, or of endless terms, is no list of that length.
+    @Test func aValueOfManyMegabytesIsRead() {
+        let separators = [UInt8](repeating: 0x5C, count: 20 << 20)
+        #expect(SpecificCharacterSet(value: separators.span.bytes) == SpecificCharacterSet(terms: [""]))
+        let terms = Array(("ISO_IR 192" + String(repeating: "\\ISO_IR 100", count: 1 << 20)).utf8)
+        #expect(SpecificCharacterSet(value: terms.span.bytes) == .utf8)
+    }
+
     private static func decode(_ bytes: [UInt8], _ terms: [String], _ vr: VR = .pn) -> String {
         var output: [UInt8] = []
         bytes.withUnsafeBytes { SpecificCharacterSet(terms: terms).appendUTF8($0.bytes, vr: vr, to: &output) }

@@ -245,4 +245,26 @@ import Testing
             #expect(Double(String(number)) == value)
         }
     }
+
+    /// Text that a character set decides, of many values, of which some are empty.
+    @Test func decodedValuesArePartedAndTrimmed() throws {
+        let set = Self.element(0x0008_0005, "CS", "ISO_IR 100")
+        func tail(_ vr: String, _ bytes: [UInt8], tag: UInt32 = 0x0009_1001) throws -> String {
+            let json = try Self.json(set + Self.element(tag, vr, bytes))
+            let mark = "\"vr\":\"\(vr == "UN" ? "LO" : vr)\""
+            return String(json.split(separator: mark, maxSplits: 1).last?.dropLast(2) ?? "")
+        }
+        let text: [UInt8] = [0x20, 0x4D, 0xFC, 0x20, 0x5C, 0x5C, 0x20, 0x41, 0x22, 0x20, 0x5C]
+        #expect(try tail("LO", text) == #","Value":["Mü",null,"A\"",null]"#)
+        #expect(try tail("UC", text) == #","Value":[" Mü",null," A\"",null]"#)
+        #expect(try tail("LT", text) == #","Value":[" Mü \\\\ A\" \\"]"#)
+        #expect(
+            try tail("PN", [0x20, 0x4D, 0xFC, 0x3D, 0x41, 0x5C, 0x5C, 0x42, 0x20])
+                == #","Value":[{"Alphabetic":"Mü","Ideographic":"A"},null,{"Alphabetic":"B"}]"#)
+        // A private creator is LO also where it is written as UN.
+        #expect(try tail("UN", [0x4D, 0xFC], tag: 0x0009_0010) == #","Value":["Mü"]"#)
+        let many = [UInt8](repeating: 0x5C, count: 1 << 16) + [0xFC]
+        let json = try Self.json(set + Self.element(0x0009_1001, "UC", many))
+        #expect(json.hasSuffix(#"null,"ü"]}}"#) && json.utf8.count < (5 << 16) + 200)
+    }
 }
