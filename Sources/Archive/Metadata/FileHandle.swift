@@ -59,6 +59,11 @@ final class FileHandle: @unchecked Sendable {
         return status
     }
 
+    func isSameFile(as other: FileHandle) throws(MetadataStoreError) -> Bool {
+        let (own, its) = (try status(), try other.status())
+        return own.st_ino == its.st_ino && own.st_dev == its.st_dev
+    }
+
     func size() throws(MetadataStoreError) -> Int { Int(try status().st_size) }
 
     /// Fills the buffer from `offset`; less only at the end of the file.
@@ -133,7 +138,7 @@ final class FileHandle: @unchecked Sendable {
         try syncFolder(parent(of: path))
     }
 
-    private static func parent(of path: String) -> String {
+    static func parent(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else { return "/" }
         return String(path[..<slash])
     }

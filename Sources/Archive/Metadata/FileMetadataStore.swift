@@ -33,17 +33,31 @@ public final class FileMetadataStore: MetadataStore {
         var instances = 0
     }
     private let cache = Mutex(Cache())
+    /// Folders whose names, and the names in them, this process has synced.
+    private let lastingFolders = Mutex<Set<String>>([])
     /// Instances remembered, over all series; about 150 bytes each.
     private let cachedInstances: Int
+    private let syncFolder: @Sendable (_ path: String) throws(MetadataStoreError) -> Void
 
     /// - Parameters:
     ///   - root: the folder, which has to be there.
     ///   - cachedInstances: so many instances' UIDs are kept in memory, so that an append need not read the files.
-    public init(root: String, cachedInstances: Int = 200_000) {
+    public convenience init(root: String, cachedInstances: Int = 200_000) {
+        self.init(root: root, cachedInstances: cachedInstances) { path throws(MetadataStoreError) in
+            try FileHandle.syncFolder(path)
+        }
+    }
+
+    /// - Parameter syncFolder: puts the names in a folder on stable storage.
+    package init(
+        root: String, cachedInstances: Int = 200_000,
+        syncFolder: @escaping @Sendable (_ path: String) throws(MetadataStoreError) -> Void
+    ) {
         var root = root
         while root.utf8.count > 1 && root.hasSuffix("/") { root.removeLast() }
         self.root = root
         self.cachedInstances = max(0, cachedInstances)
+        self.syncFolder = syncFolder
     }
 
     // MARK: MetadataStore
@@ -91,15 +105,17 @@ public final class FileMetadataStore: MetadataStore {
         var tail: FileHandle?
         if let log = locked?.handle {
             let size = try log.size()
-            if size > snapshot.logEnd {
+            // Another compaction may have replaced the log meanwhile, or an append begun a new one.
+            let start = try snapshot.end(in: log)
+            if size > start {
                 // Also a torn tail may be taken along: the next append cuts it off.
-                tail = try copyTail(of: log, from: snapshot.logEnd, to: size, paths.log + ".new")
+                tail = try copyTail(of: log, from: start, to: size, paths.log + ".new")
             }
         }
         if didWrite {
             guard rename(paths.compacted + ".new", paths.compacted) == 0 else { throw FileHandle.failure("rename") }
             // The log may go only when the new file is sure to stay.
-            try FileHandle.syncFolder(paths.folder)
+            try syncFolder(paths.folder)
         } else {
             unlink(paths.compacted + ".new")
         }
@@ -109,7 +125,7 @@ public final class FileMetadataStore: MetadataStore {
             } else {
                 guard unlink(paths.log) == 0 else { throw FileHandle.failure("remove") }
             }
-            try FileHandle.syncFolder(paths.folder)
+            try syncFolder(paths.folder)
         }
         return CompactionResult(instanceCount: snapshot.instanceCount, didWrite: didWrite)
     }
@@ -203,10 +219,35 @@ public final class FileMetadataStore: MetadataStore {
             _ = try? log.truncate(to: size)
             throw error
         }
-        // The name may be new to the disk, also when an earlier call made it and then failed.
-        if isNew || size == 0 { try FileHandle.syncFolder(paths.folder) }
+        // The name may be new to the disk, also when an earlier call made it and then failed, or another process made it,
+        // or a folder above, and was killed: only a sync of our own tells.
+        do {
+            let isLasting = try settle(paths.folder)
+            if isLasting, isNew || size == 0 { try syncFolder(paths.folder) }
+        } catch {
+            lastingFolders.withLock { _ = $0.remove(paths.folder) }
+            throw error
+        }
         remember(update.series, Known(log: try key(log), compacted: key(paths.compacted), versions: versions))
         return versions.count
+    }
+
+    /// Puts the names in a folder, its own, and those of the folders above it, on stable storage, when this process has
+    /// not done so before.
+    /// - Returns: true when it had.
+    private func settle(_ folder: String) throws(MetadataStoreError) -> Bool {
+        if lastingFolders.withLock({ $0.contains(folder) }) { return true }
+        try syncFolder(folder)
+        if folder.utf8.count > root.utf8.count {
+            // The parent's names include this one, so it is synced even when it is known.
+            let parent = FileHandle.parent(of: folder)
+            if try settle(parent) { try syncFolder(parent) }
+        }
+        lastingFolders.withLock { known in
+            if known.count >= 10_000 { known.removeAll() }
+            known.insert(folder)
+        }
+        return false
     }
 
     private func copyTail(

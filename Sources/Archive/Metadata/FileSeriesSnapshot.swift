@@ -24,7 +24,7 @@ final class FileSeriesSnapshot: SeriesSnapshot {
     let instanceCount: Int
     let version: String
     let length: Int
-    /// Behind the last good record of the log, and which file the log was.
+    /// Behind the last good record of the log.
     let logEnd: Int
 
     // The place of `read`.
@@ -95,6 +95,12 @@ final class FileSeriesSnapshot: SeriesSnapshot {
     var isCompacted: Bool { isCompact }
     /// True when there is a log, be it an empty one.
     var hasLog: Bool { log != nil }
+
+    /// Up to where the snapshot has what is in this log: nothing of one that is not the log it read.
+    func end(in log: FileHandle) throws(MetadataStoreError) -> Int {
+        guard let own = self.log, try own.isSameFile(as: log) else { return 0 }
+        return logEnd
+    }
 
     /// SOP Instance UIDs and the versions of their contents.
     func versions() throws(MetadataStoreError) -> [String: UInt64] {

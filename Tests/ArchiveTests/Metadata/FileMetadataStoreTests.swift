@@ -1,5 +1,6 @@
 import Archive
 import Foundation
+import Synchronization
 import Testing
 
 struct FileMetadataStoreTests {
@@ -99,6 +100,83 @@ struct FileMetadataStoreTests {
                 return json.byteCount > 0 && seen.count < 4
             }
             #expect(seen == ["1.2.3.4.0", "1.2.3.4.1", "1.2.3.4.2", "1.2.3.4.3"])
+        }
+    }
+
+    /// While a compaction waits for the log, another one has replaced it, and new records were appended: they stay.
+    @Test func aCompactionLeavesALogAloneThatItHasNotRead() throws {
+        try withStore { store, root in
+            let old = (0..<5).map { instance($0) }
+            #expect(try append(store, old) == 5)
+            let log = try path(root, ".log")
+            let held = open(log, O_RDWR)
+            #expect(held >= 0 && flock(held, LOCK_EX) == 0)
+            let second = FileMetadataStore(root: root)
+            let series = series
+            let result = Mutex<Result<CompactionResult?, any Error>?>(nil)
+            let thread = Thread {
+                let outcome = Result { try second.compact(series) }
+                result.withLock { $0 = outcome }
+            }
+            thread.start()
+            // What it has read it writes aside; then it waits for the log.
+            let aside = log.replacingOccurrences(of: ".log", with: ".json.gz.new")
+            while ((try? FileManager.default.attributesOfItem(atPath: aside)[.size]) as? Int ?? 0) == 0 {
+                if result.withLock({ $0 != nil }) { break }
+                usleep(1_000)
+            }
+            try withStore { other, otherRoot in
+                #expect(try append(other, [instance(9)]) == 1)
+                let fresh = try path(otherRoot, ".log")
+                #expect(rename(fresh, log) == 0)
+            }
+            close(held)
+            while result.withLock({ $0 == nil }) { usleep(1_000) }
+            _ = try result.withLock { $0 }?.get()
+            let snapshot = try #require(try store.snapshot(of: series))
+            #expect(try text(snapshot) == expected(old + [instance(9)]))
+            _ = try store.compact(series)
+            #expect(try text(#require(try store.snapshot(of: series))) == expected(old + [instance(9)]))
+        }
+    }
+
+    /// A process was killed after it wrote a log and before it synced the log's name: the next one syncs it, and the
+    /// folders above, although it has nothing to write.
+    @Test func namesOfAnEarlierProcessAreSynced() throws {
+        try withStore { _, root in
+            let killed = FileMetadataStore(root: root) { _ throws(MetadataStoreError) in
+                throw MetadataStoreError(.file(operation: "killed", errno: 0))
+            }
+            #expect(throws: MetadataStoreError.self) { try append(killed, [instance(1)]) }
+            #expect(files(root) == ["1.2.3.4.log"])
+            let synced = Mutex<[String]>([])
+            let isBroken = Mutex(false)
+            let next = FileMetadataStore(root: root) { path throws(MetadataStoreError) in
+                if isBroken.withLock({ $0 }) { throw MetadataStoreError(.file(operation: "test", errno: 5)) }
+                synced.withLock { $0.append(path) }
+            }
+            #expect(try append(next, [instance(1)]) == 1)
+            let study = (try path(root, ".log") as NSString).deletingLastPathComponent
+            var expected = [study]
+            while let last = expected.last, last != root {
+                expected.append((last as NSString).deletingLastPathComponent)
+            }
+            #expect(expected.count == 4 && synced.withLock { $0 } == expected)
+            // Now it knows.
+            #expect(try append(next, [instance(1), instance(2)]) == 2)
+            #expect(synced.withLock { $0 } == expected)
+            // A new log in a known folder.
+            let other = SeriesIdentity(tenantID: "t1", studyUID: "1.2.3", seriesUID: "1.2.3.5")
+            #expect(try next.append([SeriesMetadataUpdate(series: other, instances: [instance(1)])]) == [1])
+            #expect(synced.withLock { $0 } == expected + [study])
+            // Another one, whose sync fails at first.
+            let third = SeriesIdentity(tenantID: "t1", studyUID: "1.2.3", seriesUID: "1.2.3.6")
+            let update = SeriesMetadataUpdate(series: third, instances: [instance(1)])
+            isBroken.withLock { $0 = true }
+            #expect(throws: MetadataStoreError.self) { try next.append([update]) }
+            isBroken.withLock { $0 = false }
+            #expect(try next.append([update]) == [1])
+            #expect(synced.withLock { $0 }.dropFirst(5).contains(study))
         }
     }
 
