@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// The thread that accepts connections and ends overdue ones. The library's own acceptor closes what comes when all
-/// places are taken; this one leaves it waiting, and makes room by closing idle connections.
+/// places are taken; this one leaves it waiting, and makes room by closing connections without a request.
 final class Acceptor: @unchecked Sendable {
     private let core: ServerCore
     /// Lives longer than the thread, which the server joins first.

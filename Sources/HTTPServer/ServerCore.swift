@@ -121,22 +121,47 @@ final class ServerCore: Sendable {
         }
     }
 
-    /// Closes the connections that have been without a request for longest, at most `limit`, when there is no room.
+    /// Closes the connections that have been without a whole request for longest, at most `limit`, when there is no
+    /// room: idle ones, those that stopped in the middle of their headers, and uploads of which nothing comes.
     func makeRoom(limit: Int) {
+        let now = Clock.milliseconds()
         table.withLock { table in
             var closing = 0
-            var idle: [Connection] = []
+            var candidates: [Connection] = []
             for connection in table.connections.values {
                 if connection.isClosing.load(ordering: .relaxed) {
                     closing += 1
-                    continue
+                } else if mayMakeRoom(connection, now) {
+                    candidates.append(connection)
                 }
-                let phase = connection.phase.load(ordering: .acquiring)
-                if phase == .waiting || phase == .fresh { idle.append(connection) }
             }
             guard closing < limit else { return }
-            idle.sort { ($0.since.load(ordering: .relaxed), $0.id) < ($1.since.load(ordering: .relaxed), $1.id) }
-            for connection in idle.lazy.filter({ !self.hasInput($0) }).prefix(limit - closing) { end(connection) }
+            candidates.sort { ($0.since.load(ordering: .relaxed), $0.id) < ($1.since.load(ordering: .relaxed), $1.id) }
+            for connection in candidates.lazy.filter({ !self.hasInput($0) }).prefix(limit - closing) {
+                end(connection)
+            }
+        }
+    }
+
+    /// Headers come in one piece, or soon after another: in milliseconds.
+    private static let patienceWithHeaders: UInt64 = 500
+    /// How long an upload may pause while others wait for its place, in milliseconds.
+    private static let patienceWithUploads: UInt64 = 2_000
+
+    private func mayMakeRoom(_ connection: Connection, _ now: UInt64) -> Bool {
+        let phase = connection.phase.load(ordering: .acquiring)
+        let since = connection.since.load(ordering: .relaxed)
+        switch phase {
+        case .fresh, .waiting: return true
+        case .header: return now > since + Self.patienceWithHeaders
+        case .handling, .sending: return false
+        case .receiving:
+            let moved = wado_httpd_bytes_moved(connection.socket)
+            if connection.progressTime < since || moved != connection.progressBytes {
+                connection.progressTime = now
+                connection.progressBytes = moved
+            }
+            return now - connection.progressTime > Self.patienceWithUploads
         }
     }
 

@@ -85,6 +85,48 @@ private final class Counter: Sendable {
         }
     }
 
+    @Test(arguments: [
+        "GET /dicom-web/studies HTTP/1.1\r\nHo",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf",
+    ])
+    func halfRequestsMakeRoomForNewOnes(half: String) throws {
+        let gate = Gate()
+        let answered = Counter()
+        var configuration = HTTPServerConfiguration()
+        configuration.maximumConnections = 16
+        // No deadline helps: what is half would be waited for longer than clients here wait for an answer.
+        configuration.headerDeadline = 600_000
+        configuration.idleTimeout = 600_000
+        configuration.stallWindow = 600_000
+        try TestServer(
+            configuration, upload: { _ in .collect(limit: 1_000) },
+            answer: { request in
+                if request.target == "/slow" { gate.pass() }
+                return text(request.target)
+            }
+        ).serve { server in
+            let port = server.port
+            let slow = Worker {
+                if (try? RawClient(port).get("/slow").text) == "/slow" { answered.add() }
+            }
+            while gate.entered.load(ordering: .relaxed) < 1 { usleep(1_000) }
+            var halves: [RawClient] = []
+            for _ in 0..<20 {
+                let client = try RawClient(port)
+                client.send(half)
+                halves.append(client)
+            }
+            #expect(try fetch(port, "/me") == "/me")
+            #expect(server.connectionCount <= 16)
+            #expect(server.reapedCount > 0)
+            _ = halves.count
+            // Who waits for an answer is not sent away.
+            gate.opens.signal()
+            slow.join()
+        }
+        #expect(answered.count == 1)
+    }
+
     @Test func limitsConnectionsOfOneAddress() throws {
         var configuration = HTTPServerConfiguration()
         configuration.maximumConnectionsPerAddress = 2
