@@ -20,6 +20,11 @@ public struct ServerConfiguration: Sendable {
     public var corsOrigins = ["*"]
     /// Results of one search at most; a Warning says when there are more.
     public var maximumResults = 5_000
+    /// Bytes of the answer to one search, about: it ends with the result that reaches them, and a Warning says so.
+    public var maximumSearchBytes = 64 << 20
+    /// Bytes of memory that inflated and converted instances take until they are sent, of all answers together; beyond,
+    /// requests that need more are answered with 503.
+    public var answerMemoryBytes = 512 << 20
     /// Bytes of memory for where frames lie in files.
     public var layoutCacheBytes = 64 << 20
     /// Files of compressed metadata that are kept open at most, those sent last.

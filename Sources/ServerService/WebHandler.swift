@@ -22,13 +22,16 @@ package final class WebHandler: Sendable {
         self.configuration = configuration
         self.index = index
         let opener = InstanceOpener(
-            paths: ArchivePaths(root: configuration.storeFolder), cacheBytes: configuration.layoutCacheBytes)
+            paths: ArchivePaths(root: configuration.storeFolder), cacheBytes: configuration.layoutCacheBytes,
+            memory: AnswerMemory(capacity: configuration.answerMemoryBytes))
         frames = FrameResponder(opener: opener)
         bulkData = BulkDataResponder(opener: opener)
         retrieve = RetrieveResponder(opener: opener, index: index, metadata: metadata)
         self.metadata = MetadataResponder(
             index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.openMetadataFiles))
-        search = SearchResponder(index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults))
+        search = SearchResponder(
+            index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults),
+            maximumBytes: configuration.maximumSearchBytes)
         pages = Pages(configuration: configuration, index: index, metrics: metrics)
         cors = CORSPolicy(configuration.corsOrigins)
         vary = "Accept, Accept-Encoding, x-tenant" + (cors.dependsOnOrigin ? ", Origin" : "")

@@ -91,7 +91,7 @@ public final class StoreSCPService: Sendable {
     ///
     /// Throws `FileSystemError` (the store's folder), `TransportError` (the port) or `ThreadError`.
     public func start() throws {
-        Self.raiseDescriptorLimit()
+        DescriptorLimit.raise()
         let paths = ArchivePaths(root: configuration.storeFolder)
         let spool = try Spool(folder: paths.spool(configuration.spoolName))
         let (logger, metrics, bus) = (logger, metrics, bus)
@@ -156,16 +156,6 @@ public final class StoreSCPService: Sendable {
         return Status(
             port: running.acceptor.port, associations: running.acceptor.associationCount,
             pendingInstances: running.shared.filer.pending, hasDiskSpace: running.shared.hasDiskSpace)
-    }
-
-    /// Waiting connections, associations and files need more than the usual 1,024 descriptors.
-    private static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < 16_384 else {
-            return
-        }
-        limit.rlim_cur = min(16_384, limit.rlim_max)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func note(_ notice: AssociationAcceptor.Notice, _ logger: Logger, _ metrics: StoreSCPMetrics) {

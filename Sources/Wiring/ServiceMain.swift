@@ -33,6 +33,7 @@ public enum ServiceMain {
         start: (ServiceContext) throws -> any RunningService
     ) -> Never {
         let signals = SignalWaiter()
+        DescriptorLimit.raise()
         let arguments = Array(CommandLine.arguments.dropFirst())
         if arguments.contains("--help") || arguments.contains("-h") {
             print("\(program) \(Program.version): \(about)\n\nusage: \(program) [--config FILE] [settings]")

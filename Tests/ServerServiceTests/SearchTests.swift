@@ -163,4 +163,35 @@ import Testing
         let first = try archive.get("/dicom-web/instances?limit=1").json()
         #expect(value(first[0], "00081190")?.hasPrefix("https://pacs.example.org/dicom-web/studies/") == true)
     }
+
+    /// Whole metadata of many instances: as much as an answer may take, and the rest by pages.
+    @Test func anAnswerEndsWithTheBytesItMayHave() throws {
+        let archive = try archive { $0.maximumSearchBytes = 3_000 }
+        let whole = try self.archive()
+        for path in ["/studies/1.1/instances?includefield=all", "/instances?includefield=all"] {
+            let expected = whole.get("/dicom-web" + path)
+            #expect(expected.header("Warning") == nil)
+            let all = try expected.json().compactMap { value($0, "00080018") }
+            var found: [String] = []
+            while true {
+                let page = archive.get("/dicom-web\(path)&limit=100&offset=\(found.count)")
+                let uids = try page.json().compactMap { value($0, "00080018") }
+                found += uids
+                guard found.count < all.count else { break }
+                #expect(page.header("Warning")?.contains("Additional results") == true)
+                guard !uids.isEmpty else { break }
+                #expect(uids.count < all.count && page.body.count < 6_000)
+            }
+            #expect(found == all)
+        }
+        // A single result is sent whatever its length; studies are bounded too.
+        let tight = try self.archive { $0.maximumSearchBytes = 1 }
+        let one = tight.get("/dicom-web/studies/1.1/series/1.1.1/instances?includefield=all")
+        #expect(try one.json().count == 1)
+        let study = tight.get("/dicom-web/studies?includefield=Manufacturer")
+        #expect(try study.json().count == 1)
+        #expect(study.header("Warning")?.contains("Additional results") == true)
+        // As much as was asked for is no cut.
+        #expect(tight.get("/dicom-web/studies?limit=1").header("Warning") == nil)
+    }
 }

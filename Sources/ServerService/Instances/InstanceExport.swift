@@ -10,8 +10,8 @@ struct InstanceExport {
 
     var length: Int { segments.reduce(0) { $0 + $1.length } }
 
-    /// What is converted in memory at most, bytes: all that stands before and after Pixel Data.
-    private static let maximumConverted = 256 << 20
+    /// Conversions up to this size do not count as memory that has to be shared, bytes.
+    private static let small = 256 << 10
 
     /// Whether explicit little endian can be made of it without a codec.
     static func isConvertible(_ layout: InstanceLayout) -> Bool {
@@ -31,58 +31,97 @@ struct InstanceExport {
     }
 
     static func explicitLittleEndian(_ instance: StoredInstance) throws(RequestFailure) -> InstanceExport {
-        do throws(DICOMError) {
-            return InstanceExport(
-                transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid, segments: try converted(instance))
-        } catch {
-            throw RequestFailure(
-                500,
-                "the stored instance cannot be converted to explicit little endian: \(error); ask for"
-                    + " transfer-syntax=*")
-        }
+        InstanceExport(
+            transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid, segments: try converted(instance))
     }
 
-    private static func converted(_ instance: StoredInstance) throws(DICOMError) -> [HTTPSegments.Segment] {
+    private static func refused(_ error: DICOMError) -> RequestFailure {
+        StoredInstance.failure(
+            error,
+            "the stored instance cannot be converted to explicit little endian (transfer-syntax=* gets it as it is)"
+        )
+    }
+
+    private static func converted(_ instance: StoredInstance) throws(RequestFailure) -> [HTTPSegments.Segment] {
         let layout = instance.layout
+        if layout.transferSyntax.isDeflated {
+            // Deflated is explicit little endian (PS3.5 A.5).
+            let whole = try instance.whole()
+            let count = whole.file.dataSet.storage.count
+            let bytes = NativePixels(
+                tag: .pixelData, offset: 0, length: count, available: count, frameBits: 0, frameCount: 1, wordSize: 1)
+            return [.bytes(header(whole.file)), try PixelSource(instance, bytes).segment(0..<count)]
+        }
         guard case .native(let pixels) = layout.pixels, let element = layout.pixelElement else {
-            // Without Pixel Data it is small, and deflated it has to be inflated as a whole.
-            let file = try instance.readWhole(maximumInflatedBytes: maximumConverted)
-            let header = header(file)
-            return [.bytes(header + (try DataSetWriter(file.dataSet).encoded(in: .explicitVRLittleEndian)))]
+            return try converted(instance, instance.file.size) { () throws(RequestFailure) in
+                let file = try instance.whole().file
+                do throws(DICOMError) {
+                    return header(file) + (try DataSetWriter(file.dataSet).encoded(in: .explicitVRLittleEndian))
+                } catch { throw refused(error) }
+            }
         }
-        let file = try instance.file.withDescriptor { descriptor throws(DICOMError) in
-            try HeaderReader().read(descriptor: descriptor)
-        }
-        var head = header(file)
-        head += try converted(instance, layout.dataSetOffset..<element.lowerBound)
-        let group = UInt16(pixels.tag.rawValue >> 16)
+        let group = UInt16(truncatingIfNeeded: pixels.tag.rawValue >> 16)
         let number = UInt16(truncatingIfNeeded: pixels.tag.rawValue)
         let vr = layout.pixelVR.rawValue
-        head += [
+        var start: [UInt8] = [
             UInt8(truncatingIfNeeded: group), UInt8(group >> 8), UInt8(truncatingIfNeeded: number), UInt8(number >> 8),
         ]
-        head += [UInt8(vr >> 8), UInt8(truncatingIfNeeded: vr), 0, 0]
-        for shift in [0, 8, 16, 24] { head.append(UInt8(truncatingIfNeeded: pixels.length >> shift)) }
-        var segments: [HTTPSegments.Segment] = [.bytes(head)]
+        start += [UInt8(vr >> 8), UInt8(truncatingIfNeeded: vr), 0, 0]
+        for shift in [0, 8, 16, 24] { start.append(UInt8(truncatingIfNeeded: pixels.length >> shift)) }
         let end = pixels.offset + pixels.length
-        guard end <= instance.file.size, let source = try? PixelSource(instance, pixels) else {
-            throw DICOMError(.truncated, at: instance.file.size)
+        guard end <= instance.file.size else { throw refused(DICOMError(.truncated, at: instance.file.size)) }
+        var segments = try converted(instance, element.lowerBound) { () throws(RequestFailure) in
+            let file: DICOMFile
+            do throws(DICOMError) {
+                file = try instance.file.withDescriptor { descriptor throws(DICOMError) in
+                    try HeaderReader().read(descriptor: descriptor)
+                }
+            } catch { throw refused(error) }
+            return header(file) + (try elements(instance, layout.dataSetOffset..<element.lowerBound))
         }
-        segments.append(source.segment(0..<pixels.length))
+        segments.append(.bytes(start))
+        segments.append(try PixelSource(instance, pixels).segment(0..<pixels.length))
         if end < instance.file.size {
-            segments.append(.bytes(try converted(instance, end..<instance.file.size)))
+            segments += try converted(instance, instance.file.size - end) { () throws(RequestFailure) in
+                try elements(instance, end..<instance.file.size)
+            }
         }
         return segments
     }
 
-    /// Elements at a range of the file.
-    private static func converted(_ instance: StoredInstance, _ range: Range<Int>) throws(DICOMError) -> [UInt8] {
+    /// What is made of so many bytes of the file, with the memory that it takes until it is sent.
+    private static func converted(
+        _ instance: StoredInstance, _ count: Int, _ make: () throws(RequestFailure) -> [UInt8]
+    ) throws(RequestFailure) -> [HTTPSegments.Segment] {
+        if count <= small { return [.bytes(try make())] }
+        // Elements get longer by half at most, from implicit to explicit.
+        guard count <= instance.memory.largestConversion / 2 else {
+            throw refused(DICOMError(.headerTooLong, at: count))
+        }
+        let share = try instance.memory.take(count * 2)
+        let bytes = try make()
+        return [
+            .made(length: bytes.count) { buffer, position in
+                withExtendedLifetime(share) {
+                    bytes.withUnsafeBytes {
+                        buffer.copyMemory(
+                            from: UnsafeRawBufferPointer(rebasing: $0[position..<position + buffer.count]))
+                    }
+                }
+            }
+        ]
+    }
+
+    /// The elements at a range of the file.
+    private static func elements(_ instance: StoredInstance, _ range: Range<Int>) throws(RequestFailure) -> [UInt8] {
         guard !range.isEmpty else { return [] }
-        guard range.count <= maximumConverted,
-            let bytes = instance.file.bytes(at: range.lowerBound, count: range.count)
-        else { throw DICOMError(.headerTooLong, at: range.lowerBound) }
-        let dataSet = try DataSet(bytes: bytes, transferSyntax: instance.layout.transferSyntax)
-        return try DataSetWriter(dataSet).encoded(in: .explicitVRLittleEndian)
+        guard let bytes = instance.file.bytes(at: range.lowerBound, count: range.count) else {
+            throw refused(DICOMError(.truncated, at: range.lowerBound))
+        }
+        do throws(DICOMError) {
+            let dataSet = try DataSet(bytes: bytes, transferSyntax: instance.layout.transferSyntax)
+            return try DataSetWriter(dataSet).encoded(in: .explicitVRLittleEndian)
+        } catch { throw refused(error) }
     }
 
     private static func header(_ file: DICOMFile) -> [UInt8] {

@@ -9,7 +9,7 @@ struct PixelSource: Sendable {
     private enum Bytes: Sendable {
         case file(HTTPFile)
         /// An inflated data set.
-        case storage(ByteStorage)
+        case inflated(WholeFile)
     }
 
     private let bytes: Bytes
@@ -17,15 +17,7 @@ struct PixelSource: Sendable {
 
     init(_ instance: StoredInstance, _ pixels: NativePixels) throws(RequestFailure) {
         self.pixels = pixels
-        guard instance.layout.transferSyntax.isDeflated else {
-            bytes = .file(instance.file)
-            return
-        }
-        do {
-            bytes = .storage(try instance.readWhole().dataSet.storage)
-        } catch {
-            throw RequestFailure(500, "the stored file cannot be inflated: \(error)")
-        }
+        bytes = instance.layout.transferSyntax.isDeflated ? .inflated(try instance.whole()) : .file(instance.file)
     }
 
     /// The segment of a range of bytes of Pixel Data.
@@ -87,8 +79,8 @@ struct PixelSource: Sendable {
         switch bytes {
         case .file(let file):
             guard file.read(into: buffer, at: offset) == buffer.count else { throw PixelsCutShort() }
-        case .storage(let storage):
-            try storage.withBytes { all in
+        case .inflated(let whole):
+            try whole.file.dataSet.withBytes { all in
                 guard offset + buffer.count <= all.byteCount else { throw PixelsCutShort() }
                 all.extracting(offset..<offset + buffer.count).withUnsafeBytes { buffer.copyMemory(from: $0) }
             }

@@ -1,6 +1,7 @@
 internal import Archive
 internal import DICOMCore
 internal import DICOMDictionary
+internal import Glibc
 internal import HTTPServer
 
 /// What is known of an instance's file once its header was read: enough to serve it by ranges.
@@ -66,14 +67,25 @@ final class InstanceLayout: Sendable {
 struct StoredInstance: Sendable {
     var file: HTTPFile
     var layout: InstanceLayout
+    let memory: AnswerMemory
 
-    /// The whole file, mapped: this very one, also when it has been replaced meanwhile.
-    func readWhole(maximumInflatedBytes: Int = 1 << 30) throws(DICOMError) -> DICOMFile {
-        var options = ReadOptions.whole
-        options.maximumInflatedBytes = maximumInflatedBytes
-        return try file.withDescriptor { descriptor throws(DICOMError) in
-            try DICOMFile.read(path: "/proc/self/fd/\(descriptor)", options: options)
+    /// The whole file, mapped, or inflated where it is deflated: this very one, also when it has been replaced
+    /// meanwhile.
+    func whole() throws(RequestFailure) -> WholeFile {
+        if layout.transferSyntax.isDeflated { return try memory.inflate(file) }
+        do throws(DICOMError) {
+            return try file.withDescriptor { descriptor throws(DICOMError) in
+                WholeFile(try DICOMFile(storage: ByteStorage(mapping: descriptor)))
+            }
+        } catch {
+            throw Self.failure(error, "the stored file cannot be read")
         }
+    }
+
+    /// A file that the system does not let us read now may be readable later; a damaged one will not.
+    static func failure(_ error: DICOMError, _ text: String) -> RequestFailure {
+        error.code == .unreadable
+            ? RequestFailure(503, "\(text) now; try again later") : RequestFailure(500, "\(text): \(error)")
     }
 }
 
@@ -81,23 +93,33 @@ struct StoredInstance: Sendable {
 final class InstanceOpener: Sendable {
     private let paths: ArchivePaths
     private let cache: LayoutCache
+    private let memory: AnswerMemory
 
-    init(paths: ArchivePaths, cacheBytes: Int) {
+    init(paths: ArchivePaths, cacheBytes: Int, memory: AnswerMemory) {
         self.paths = paths
+        self.memory = memory
         cache = LayoutCache(capacity: cacheBytes)
     }
 
     func open(_ identity: InstanceIdentity) throws(RequestFailure) -> StoredInstance {
-        guard let file = HTTPFile(path: paths.absolute(ArchivePaths.instance(identity))) else {
+        let path = paths.absolute(ArchivePaths.instance(identity))
+        guard let file = HTTPFile(path: path) else {
+            // Out of descriptors, a store that fails or is not ours to read: that says nothing of the instance.
+            let reason = errno
+            guard reason == ENOENT || reason == ENOTDIR else {
+                throw RequestFailure(503, "the instance cannot be read now; try again later")
+            }
             throw .notFound("there is no such instance")
         }
-        if let layout = cache.layout(of: file.identity) { return StoredInstance(file: file, layout: layout) }
-        do {
+        if let layout = cache.layout(of: file.identity) {
+            return StoredInstance(file: file, layout: layout, memory: memory)
+        }
+        do throws(DICOMError) {
             let layout = try InstanceLayout(file)
             cache.insert(layout, for: file.identity)
-            return StoredInstance(file: file, layout: layout)
+            return StoredInstance(file: file, layout: layout, memory: memory)
         } catch {
-            throw RequestFailure(500, "the stored file cannot be read: \(error)")
+            throw StoredInstance.failure(error, "the stored file cannot be read")
         }
     }
 }

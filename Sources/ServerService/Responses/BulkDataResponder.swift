@@ -22,11 +22,7 @@ struct BulkDataResponder: Sendable {
                 try pixels.all()
             }.response
         }
-        let file: DICOMFile
-        do { file = try instance.readWhole() } catch {
-            throw RequestFailure(500, "the stored file cannot be read: \(error)")
-        }
-        guard let (dataSet, element) = path.resolve(in: file.dataSet) else {
+        guard let (_, element) = path.resolve(in: try instance.whole().file.dataSet) else {
             throw .notFound("the instance has no attribute \(path)")
         }
         guard !element.isSequence, !element.isEncapsulated else {
@@ -37,7 +33,7 @@ struct BulkDataResponder: Sendable {
         ])
         let tag = "\"b\(EntityTag.text(instance.file.identity))-\(choice.isMultipart ? "m" : "s")\""
         if request.isUnchanged(tag) { return .unchanged(tag) }
-        let value = Self.segment(of: element, in: dataSet, instance)
+        let value = try Self.segment(of: element, instance)
         var response: HTTPResponse
         if choice.isMultipart {
             let boundary = MultipartBoundary()
@@ -59,21 +55,13 @@ struct BulkDataResponder: Sendable {
 
     /// A value is sent as it lies in the file, but for numbers with the most significant byte first.
     private static func segment(
-        of element: Element, in dataSet: DataSet, _ instance: StoredInstance
-    ) -> HTTPSegments.Segment {
-        let size = element.isBigEndian ? wordSize(element.vr) : 1
-        if size == 1, !instance.layout.transferSyntax.isDeflated,
-            element.valueRange.upperBound <= instance.file.size
-        {
-            return .file(instance.file, offset: element.valueOffset, length: element.length)
-        }
-        var bytes = dataSet.withValue(of: element) { value in value.withUnsafeBytes { [UInt8]($0) } }
-        var word = 0
-        while size > 1, word + size <= bytes.count {
-            for index in 0..<size / 2 { bytes.swapAt(word + index, word + size - 1 - index) }
-            word += size
-        }
-        return .bytes(bytes)
+        of element: Element, _ instance: StoredInstance
+    ) throws(RequestFailure) -> HTTPSegments.Segment {
+        let range = element.valueRange
+        let value = NativePixels(
+            tag: element.tag, offset: range.lowerBound, length: range.count, available: range.count, frameBits: 0,
+            frameCount: 1, wordSize: element.isBigEndian ? wordSize(element.vr) : 1)
+        return try PixelSource(instance, value).segment(0..<range.count)
     }
 
     private static func wordSize(_ vr: VR) -> Int {

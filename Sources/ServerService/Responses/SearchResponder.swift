@@ -10,6 +10,8 @@ struct SearchResponder: Sendable {
     let metadata: any MetadataStore
     /// Results of one answer at most.
     let maximumResults: Int
+    /// Bytes of one answer, about: it ends with the result that reaches them.
+    let maximumBytes: Int
     /// Instances that one search compares at most.
     var maximumCompared = 1_000_000
 
@@ -38,20 +40,29 @@ struct SearchResponder: Sendable {
                     + ignored.joined(separator: ", "))
         }
         var body: [UInt8] = [UInt8(ascii: "[")]
-        let isPartial: Bool
+        let extent: Extent
         do {
-            isPartial =
+            extent =
                 level == .instances
                 ? try instances(query, request, study, series, &body) : try entities(query, request, &body)
         } catch let failure as RequestFailure { throw failure } catch { throw Self.unavailable }
         body.append(UInt8(ascii: "]"))
-        if isPartial, wanted > maximumResults { warnings.append(Self.cutWarning) }
+        if extent == .cut || extent == .partial && wanted > maximumResults { warnings.append(Self.cutWarning) }
         var response = HTTPResponse(200, body: .bytes(body))
         response.add("Content-Type", type.essence)
         for warning in warnings.prefix(16) {
             response.add("Warning", "299 wado \"\(warning.replacing("\\", with: " ").replacing("\"", with: "'"))\"")
         }
         return response
+    }
+
+    /// How much of what was found is in the answer.
+    private enum Extent {
+        case all
+        /// As much as was asked for, and there is more.
+        case partial
+        /// Less than was asked for.
+        case cut
     }
 
     /// Takes out what the index has no column for; returns the names.
@@ -69,18 +80,21 @@ struct SearchResponder: Sendable {
 
     // MARK: Studies and series
 
-    private func entities(_ query: QIDOQuery, _ request: WebRequest, _ body: inout [UInt8]) throws -> Bool {
+    private func entities(_ query: QIDOQuery, _ request: WebRequest, _ body: inout [UInt8]) throws -> Extent {
         let answer = try index.search(query, tenantID: request.tenant.value, retrieveRoot: request.root)
         let extra = Set(query.includeFields.map { $0.tags[0] }).sorted()
         for (number, object) in answer.objects.enumerated() {
-            if number > 0 { body.append(UInt8(ascii: ",")) }
+            if number > 0 {
+                guard body.count < maximumBytes else { return .cut }
+                body.append(UInt8(ascii: ","))
+            }
             if extra.isEmpty {
                 body += object
             } else {
                 try append(object, with: extra, request, query.level, &body)
             }
         }
-        return answer.isPartial
+        return answer.isPartial ? .partial : .all
     }
 
     /// An object of the index, with attributes that it lacks taken from the metadata of the representative.
@@ -127,7 +141,7 @@ struct SearchResponder: Sendable {
 
     private func instances(
         _ query: QIDOQuery, _ request: WebRequest, _ study: UID?, _ series: UID?, _ body: inout [UInt8]
-    ) throws -> Bool {
+    ) throws -> Extent {
         // The index knows keys of patient, study and series; all others are compared with each instance.
         var indexed = 0
         let own = query.matches.filter { match in
@@ -142,13 +156,15 @@ struct SearchResponder: Sendable {
             let key = SeriesIdentity(
                 tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
             _ = try append(key, matcher, answer, request, query, &page, &body)
-            return page.hasMore
+            return page.extent
         }
         var after: SeriesIdentity?
         while true {
             let entries = try index.seriesMatching(query, tenantID: request.tenant.value, after: after, limit: 256)
             for entry in entries {
-                guard try append(entry.series, matcher, answer, request, query, &page, &body) else { return true }
+                guard try append(entry.series, matcher, answer, request, query, &page, &body) else {
+                    return page.extent
+                }
                 guard page.compared <= maximumCompared else {
                     throw RequestFailure(
                         413,
@@ -156,7 +172,7 @@ struct SearchResponder: Sendable {
                             + " attributes of patient, study or series too")
                 }
             }
-            guard entries.count == 256, let last = entries.last else { return page.hasMore }
+            guard entries.count == 256, let last = entries.last else { return page.extent }
             after = last.series
         }
     }
@@ -165,7 +181,7 @@ struct SearchResponder: Sendable {
         var offset: Int
         var limit: Int
         var count = 0
-        var hasMore = false
+        var extent = Extent.all
         var compared = 0
     }
 
@@ -201,7 +217,11 @@ struct SearchResponder: Sendable {
                 return true
             }
             guard current.count < current.limit else {
-                current.hasMore = true
+                current.extent = .partial
+                return false
+            }
+            guard current.count == 0 || output.count < maximumBytes else {
+                current.extent = .cut
                 return false
             }
             if current.count > 0 { output.append(UInt8(ascii: ",")) }
@@ -209,6 +229,6 @@ struct SearchResponder: Sendable {
             current.count += 1
             return true
         }
-        return !current.hasMore
+        return current.extent == .all
     }
 }
