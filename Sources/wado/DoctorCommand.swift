@@ -164,7 +164,10 @@ enum DoctorCommand {
             return [
                 Finding(
                     subject: "database", detail: detail + (isStuck ? ", \(counts.deadLetters) dead letters" : ""),
-                    result: isStuck ? .doubtful("the table of dead letters says why they cannot be indexed") : .good)
+                    result: isStuck
+                        ? .doubtful(
+                            "`wado replay list` says why they cannot be indexed; `wado replay all` tries them again")
+                        : .good)
             ]
         } catch {
             return [

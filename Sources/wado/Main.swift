@@ -25,6 +25,9 @@ internal import Wiring
             name: "import", usage: "import FILE|FOLDER.. [--data DIR]",
             about: "stores DICOM files in the running archive", run: ImportCommand.run),
         Command(
+            name: "replay", usage: "replay count|list|all|REASON [--data DIR]",
+            about: "shows what could not be processed, and tries it again", run: ReplayCommand.run),
+        Command(
             name: "doctor", usage: "doctor [--data DIR] [settings]",
             about: "looks for what is wrong, and says what to do",
             run: DoctorCommand.run),

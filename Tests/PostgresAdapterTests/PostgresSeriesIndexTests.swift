@@ -358,6 +358,7 @@ struct PostgresSeriesIndexTests {
         try fixture.store.write(batch)
         try fixture.store.write(batch)
         #expect(try letters.count() == 3)
+        #expect(try letters.counts() == ["a": 1, "b": 2])
         #expect(try letters.list(limit: 2).map(\.message.message.value) == [[0], [1]])
         #expect(try letters.replay(reason: "b", limit: 10) == 2)
         #expect(try letters.count() == 1)

@@ -1,7 +1,9 @@
+import Archive
 import DICOMCore
 import DICOMDictionary
 import DICOMNetwork
 import Foundation
+import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
 import Testing
@@ -15,6 +17,8 @@ import Wiring
         (["up", "--http-port", "x"], 78, "flag --http-port: 'x' is not a whole number from 0 to 65535"),
         (["status", "--data", "/nonexistent/wado"], 1, "no archive runs in /nonexistent/wado: start it with `wado up"),
         (["import", "--data", "/nonexistent/wado"], 78, "name the files or folders"),
+        (["replay", "--data", "/nonexistent/wado"], 78, "say what: wado replay count"),
+        (["replay", "all", "--data", "/nonexistent/wado"], 1, "no archive runs in /nonexistent/wado"),
         (["up", "extra"], 78, "'extra' is not expected here"),
     ])
     func mistakesAreExplained(arguments: [String], status: Int32, message: String) throws {
@@ -35,6 +39,38 @@ import Wiring
         for declaration in WadoSettings.catalogue.declarations { #expect(output.text.contains(declaration.flag)) }
         #expect(try Programs.wado(["help"]).text.contains("wado import"))
         #expect(try Programs.wado(["version"]).text.hasPrefix("wado "))
+    }
+
+    @Test(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+    func deadLettersAreShownAndReplayed() throws {
+        let database = try TestPostgres.makeArchiveDatabase()
+        let pool = PostgresPool(database, limit: 2)
+        defer { pool.close() }
+        func replay(_ what: String) throws -> Programs.Output {
+            try Programs.wado(["replay", what, "--database", database])
+        }
+        #expect(try replay("count").text == "no dead letters\n")
+        var batch = IngestBatch()
+        for number in 0..<3 {
+            let message = ReceivedMessage(
+                topic: .storage, partition: 1, offset: Int64(number), message: Message(key: "k", value: [UInt8(number)])
+            )
+            let reason = number == 0 ? "file_missing" : "row_refused"
+            batch.deadLetters.append(DeadLetter(message: message, reason: reason, detail: "why"))
+        }
+        try PostgresIngestStore(pool: pool).write(batch)
+        #expect(try replay("count").text == "1  file_missing\n2  row_refused\n")
+        let list = try replay("list")
+        #expect(list.status == 0 && list.text.hasPrefix("storage_queue/1/0  file_missing  why\n"), "\(list)")
+        let wrong = try replay("nothing")
+        #expect(wrong.status == 1 && wrong.errors.contains("no dead letter has the reason 'nothing'"), "\(wrong)")
+        #expect(try replay("row_refused").text == "2 messages are in the queue again\n")
+        #expect(try replay("count").text == "1  file_missing\n")
+        #expect(try replay("all").text == "1 messages are in the queue again\n")
+        #expect(try replay("all").text == "0 messages are in the queue again\n")
+        let consumer = try PostgresEventBus(pool: pool).makeConsumer(group: "g", topics: [.storage])
+        defer { consumer.close() }
+        #expect(try consumer.poll(limit: 10, timeoutMilliseconds: 5_000).map(\.message.value) == [[1], [2], [0]])
     }
 
     @Test(arguments: ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server"])

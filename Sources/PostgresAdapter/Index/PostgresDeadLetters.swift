@@ -39,6 +39,16 @@ public final class PostgresDeadLetters: DeadLetterStore {
         }
     }
 
+    public func counts() throws -> [String: Int] {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.query(
+                "SELECT reason, count(*) FROM bus_dead_letter GROUP BY reason", operation: "count dead letters")
+            var counts: [String: Int] = [:]
+            for row in 0..<result.rowCount { counts[result.string(row, 0) ?? ""] = Int(result.integer(row, 1) ?? 0) }
+            return counts
+        }
+    }
+
     public func list(limit: Int) throws -> [DeadLetter] {
         try pool.retryingOnce { connection throws(PostgresError) in
             let result = try connection.query(
@@ -64,12 +74,19 @@ public final class PostgresDeadLetters: DeadLetterStore {
             try connection.transaction { connection throws(PostgresError) in
                 let result = try connection.query(
                     """
-                    DELETE FROM bus_dead_letter WHERE (topic, partition, "offset") IN (
-                        SELECT topic, partition, "offset" FROM bus_dead_letter
-                        WHERE reason = $1::text OR $1::text IS NULL
-                        ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED)
-                    RETURNING topic, key, value
-                    """, [reason.map { .text($0) } ?? .null, .int8(Int64(limit))], operation: "replay")
+                    WITH gone AS (
+                        DELETE FROM bus_dead_letter WHERE (topic, partition, "offset") IN (
+                            SELECT topic, partition, "offset" FROM bus_dead_letter
+                            WHERE (reason = $1::text OR $1::text IS NULL) AND topic = ANY ($3::text[])
+                            ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED)
+                        RETURNING topic, partition, "offset", key, value, failed_time
+                    )
+                    SELECT topic, key, value FROM gone ORDER BY failed_time, topic, partition, "offset"
+                    """,
+                    [
+                        reason.map { .text($0) } ?? .null, .int8(Int64(limit)),
+                        .textArray(Topic.allCases.map(\.rawValue)),
+                    ], operation: "replay")
                 var messages: [Topic: [Message]] = [:]
                 for row in 0..<result.rowCount {
                     guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { continue }
