@@ -216,6 +216,25 @@ import Testing
         #expect(answer.header("Content-Type") == "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.90")
     }
 
+    /// More parts than an answer prepares: each is made when it is sent.
+    @Test func manyFramesAreSentAsBulkData() throws {
+        let archive = try TestArchive()
+        let frames = (0..<9_000).map { index in
+            [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: index % 4 * 2)
+        }
+        var builder = Make.builder(frames: frames.count)
+        builder.set(.pixelData, vr: .ob, fragments: [[]] + frames)
+        let identity = try archive.add(
+            Make.file(builder, TransferSyntax(uid: "1.2.840.10008.1.2.4.90")), isIndexed: false)
+        let accept = ["Accept": "multipart/related; type=\"image/jp2\""]
+        let answer = archive.get(archive.url(identity) + "/bulkdata/7FE00010", accept)
+        #expect(try answer.parts().map(\.body) == frames)
+        let list = Array(stride(from: 1, to: 9_001, by: 2))
+        let some = archive.get(
+            archive.url(identity) + "/frames/" + list.prefix(1_500).map(String.init).joined(separator: ","), accept)
+        #expect(try some.parts().map(\.body) == list.prefix(1_500).map { frames[$0 - 1] })
+    }
+
     @Test func brokenFragmentsAreNoFrames() throws {
         let archive = try TestArchive()
         var builder = Make.builder(frames: 2)

@@ -33,7 +33,7 @@ final class LayoutCache: Sendable {
 
     func insert(_ layout: InstanceLayout, for identity: HTTPFile.Identity) {
         let cost = layout.cost
-        guard cost <= capacity / 4 else { return }
+        guard cost <= capacity / 2 else { return }
         state.withLock { state in
             state.clock += 1
             if let old = state.entries.updateValue(Entry(layout: layout, lastUse: state.clock), forKey: identity) {

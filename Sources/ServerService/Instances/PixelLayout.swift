@@ -104,7 +104,7 @@ struct FragmentScanner {
     private var windowStart = 0
     private static let windowSize = 4_096
     /// More than any real file has; a file of nothing but empty fragments ends here.
-    private static let maximumFragments = 4_000_000
+    private static let maximumFragments = 1_000_000
 
     init(_ file: HTTPFile) { self.file = file }
 

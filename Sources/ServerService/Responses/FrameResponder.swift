@@ -2,6 +2,7 @@ internal import Archive
 internal import DICOMCore
 internal import DICOMWeb
 internal import HTTPServer
+import Synchronization
 
 /// Answers frame lists (PS3.18 10.4, table 10.4.1-1) by ranges of the file.
 struct FrameResponder: Sendable {
@@ -14,12 +15,13 @@ struct FrameResponder: Sendable {
         let numbers = try Self.numbers(list)
         let instance = try opener.open(identity)
         return try PixelResponse(request, instance, version: "f") { pixels throws(RequestFailure) in
-            try numbers.map { number throws(RequestFailure) in
-                guard let part = try pixels.frame(number - 1) else {
-                    throw .notFound(pixels.missing(number))
-                }
-                return part
-            }
+            PixelPartList(
+                try numbers.map { number throws(RequestFailure) in
+                    guard let part = try pixels.frame(number - 1) else {
+                        throw .notFound(pixels.missing(number))
+                    }
+                    return part
+                })
         }.response
     }
 
@@ -38,6 +40,50 @@ struct FrameResponder: Sendable {
     }
 }
 
+/// A part of Pixel Data: a range of native pixels, or the fragments of a frame.
+enum PixelPart: Sendable {
+    case range(HTTPSegments.Segment)
+    case fragments(HTTPFile, ArraySlice<EncapsulatedPixels.Fragment>)
+
+    /// How many segments it has.
+    var count: Int {
+        switch self {
+        case .range: 1
+        case .fragments(_, let fragments): fragments.count
+        }
+    }
+
+    /// Bytes.
+    var length: Int {
+        switch self {
+        case .range(let segment): segment.length
+        case .fragments(_, let fragments): fragments.reduce(0) { $0 + $1.length }
+        }
+    }
+
+    func segment(_ index: Int) -> HTTPSegments.Segment {
+        switch self {
+        case .range(let segment): return segment
+        case .fragments(let file, let fragments):
+            let fragment = fragments[fragments.startIndex + index]
+            return .file(file, offset: fragment.offset, length: fragment.length)
+        }
+    }
+}
+
+/// Parts, made when they are asked for: there can be as many as a file has fragments.
+struct PixelPartList: Sendable {
+    var count: Int
+    var part: @Sendable (Int) -> PixelPart
+
+    init(count: Int, part: @escaping @Sendable (Int) -> PixelPart) {
+        self.count = count
+        self.part = part
+    }
+
+    init(_ parts: [PixelPart]) { self.init(count: parts.count) { parts[$0] } }
+}
+
 /// The parts of Pixel Data that can be asked for.
 struct PixelParts {
     let instance: StoredInstance
@@ -52,8 +98,8 @@ struct PixelParts {
         }
     }
 
-    /// The segments of a frame, counted from 0; nil when there is no such frame.
-    func frame(_ index: Int) throws(RequestFailure) -> [HTTPSegments.Segment]? {
+    /// A frame, counted from 0; nil when there is no such frame.
+    func frame(_ index: Int) throws(RequestFailure) -> PixelPart? {
         switch instance.layout.pixels {
         case .none: throw .notFound("the instance has no Pixel Data")
         case .native(let pixels):
@@ -63,30 +109,32 @@ struct PixelParts {
                         + " had as bulk data")
             }
             guard let bits = pixels.bits(ofFrame: index), let source else { return nil }
-            return [source.segment(bits: bits)]
+            return .range(source.segment(bits: bits))
         case .encapsulated(let pixels):
             guard pixels.frameCount > 0 else {
                 throw .notFound(
                     "the fragments of the instance cannot be told apart into frames: it has no offset table, and not one"
                         + " fragment for each frame; retrieve the instance instead")
             }
-            return pixels.fragments(ofFrame: index).map { fragments in
-                fragments.map { .file(instance.file, offset: $0.offset, length: $0.length) }
-            }
+            return pixels.fragments(ofFrame: index).map { .fragments(instance.file, $0) }
         }
     }
 
     /// All of Pixel Data: one part, or a part for each frame of compressed ones.
-    func all() throws(RequestFailure) -> [[HTTPSegments.Segment]] {
+    func all() throws(RequestFailure) -> PixelPartList {
         switch instance.layout.pixels {
         case .none: throw .notFound("the instance has no Pixel Data")
-        case .native(let pixels): return source.map { [[$0.segment(0..<pixels.available)]] } ?? []
+        case .native(let pixels):
+            return PixelPartList(source.map { [.range($0.segment(0..<pixels.available))] } ?? [])
         case .encapsulated(let pixels):
+            let file = instance.file
             if pixels.frameCount > 0 {
-                return try (0..<pixels.frameCount).map { index throws(RequestFailure) in try frame(index) ?? [] }
+                return PixelPartList(count: pixels.frameCount) {
+                    .fragments(file, pixels.fragments(ofFrame: $0) ?? [])
+                }
             }
             guard !pixels.fragments.isEmpty else { throw .notFound("the fragments of Pixel Data cannot be read") }
-            return pixels.fragments.map { [.file(instance.file, offset: $0.offset, length: $0.length)] }
+            return PixelPartList(count: pixels.fragments.count) { .fragments(file, pixels.fragments[$0...$0]) }
         }
     }
 
@@ -105,7 +153,7 @@ struct PixelResponse {
 
     init(
         _ request: WebRequest, _ instance: StoredInstance, version: String,
-        parts: (PixelParts) throws(RequestFailure) -> [[HTTPSegments.Segment]]
+        parts: (PixelParts) throws(RequestFailure) -> PixelPartList
     ) throws(RequestFailure) {
         let pixels = try PixelParts(instance)
         let parts = try parts(pixels)
@@ -121,30 +169,47 @@ struct PixelResponse {
         var response: HTTPResponse
         if choice.isMultipart {
             let boundary = MultipartBoundary()
-            var segments: [HTTPSegments.Segment] = []
-            segments.reserveCapacity(parts.count * 2 + 1)
-            for (index, part) in parts.enumerated() {
-                segments.append(
-                    .bytes(
-                        boundary.partHeader(
-                            isFirst: index == 0, contentType: choice.mediaType, transferSyntaxUID: uid,
-                            length: part.reduce(0) { $0 + $1.length })))
-                segments += part
-            }
-            segments.append(.bytes(boundary.closing))
-            response = HTTPResponse(200, body: .segments(segments))
+            let mediaType = choice.mediaType
+            response = HTTPResponse(
+                200,
+                body: Self.body(parts, closing: boundary.closing) { index, length in
+                    boundary.partHeader(
+                        isFirst: index == 0, contentType: mediaType, transferSyntaxUID: uid, length: length)
+                })
             response.add("Content-Type", boundary.contentType(of: choice.mediaType))
         } else {
-            let part = parts.first ?? []
-            if part.count == 1, case .file(let file, let offset, let length) = part[0] {
+            if parts.count == 1, parts.part(0).count == 1,
+                case .file(let file, let offset, let length) = parts.part(0).segment(0)
+            {
                 response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
             } else {
-                response = HTTPResponse(200, body: .segments(part))
+                response = HTTPResponse(200, body: Self.body(parts, closing: []) { _, _ in [] })
             }
             response.add("Content-Type", "\(choice.mediaType.essence); transfer-syntax=\(uid)")
         }
         response.add("ETag", tag)
         self.response = response
+    }
+
+    /// Segments of one answer that are made beforehand at most; of more, each is made when it is sent.
+    private static let maximumPrepared = 10_000
+
+    private static func body(
+        _ parts: PixelPartList, closing: [UInt8], header: @escaping @Sendable (Int, Int) -> [UInt8]
+    ) -> HTTPBody {
+        let row = PixelSegments(parts, closing: closing, header: header)
+        var segments: [HTTPSegments.Segment] = []
+        while segments.count <= maximumPrepared {
+            guard let segment = row.next() else { return .segments(segments) }
+            segments.append(segment)
+        }
+        var length = closing.count
+        for index in 0..<parts.count {
+            let partLength = parts.part(index).length
+            length += header(index, partLength).count + partLength
+        }
+        let rest = PixelSegments(parts, closing: closing, header: header)
+        return .stream(HTTPSegments(length: length) { rest.next() })
     }
 
     /// Uncompressed pixels are explicit little endian, whatever the file has. Compressed ones keep their transfer syntax;
@@ -168,6 +233,51 @@ struct PixelResponse {
             }
         }
         return offers
+    }
+}
+
+/// The segments of parts, one after another.
+private final class PixelSegments: Sendable {
+    private struct State {
+        var part: PixelPart?
+        /// The next part's number, and the next segment's in this one.
+        var nextPart = 0
+        var nextSegment = 0
+        var isClosed = false
+    }
+
+    private let parts: PixelPartList
+    private let closing: [UInt8]
+    private let header: @Sendable (Int, Int) -> [UInt8]
+    private let state = Mutex(State())
+
+    /// - Parameter header: what stands before a part, by its number and its length.
+    init(_ parts: PixelPartList, closing: [UInt8], header: @escaping @Sendable (Int, Int) -> [UInt8]) {
+        self.parts = parts
+        self.closing = closing
+        self.header = header
+    }
+
+    func next() -> HTTPSegments.Segment? {
+        state.withLock { state in
+            while true {
+                if let part = state.part, state.nextSegment < part.count {
+                    state.nextSegment += 1
+                    return part.segment(state.nextSegment - 1)
+                }
+                guard state.nextPart < parts.count else {
+                    if state.isClosed || closing.isEmpty { return nil }
+                    state.isClosed = true
+                    return .bytes(closing)
+                }
+                let part = parts.part(state.nextPart)
+                let header = header(state.nextPart, part.length)
+                state.part = part
+                state.nextPart += 1
+                state.nextSegment = 0
+                if !header.isEmpty { return .bytes(header) }
+            }
+        }
     }
 }
 
