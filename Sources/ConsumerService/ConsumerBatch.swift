@@ -65,14 +65,21 @@ struct ConsumerBatch {
                         SeriesUpdate(state: instance.state, instanceCount: counts[instance.series] ?? 0))
                     continue
                 }
-                let first = min(batch.series[place].state.createdTime, instance.state.createdTime)
-                if !Self.precedes(batch.series[place].state, instance.state) {
-                    batch.series[place].state = instance.state
-                }
-                batch.series[place].state.createdTime = first
+                Self.merge(instance.state, into: &batch.series[place])
             }
         }
         return batch
+    }
+
+    private static func merge(_ row: DicomStateMetaRow, into update: inout SeriesUpdate) {
+        let first = min(update.state.createdTime, row.createdTime)
+        var other = row
+        if !precedes(update.state, row) { swap(&update.state, &other) }
+        update.state.createdTime = first
+        // The same instance twice: the later message counts alone.
+        if other.representativeSOPUID == update.state.representativeSOPUID || other.isFoundLike(update.state) { return }
+        if let last = update.variants.last, other.isFoundLike(last) { return }
+        update.variants.append(other)
     }
 
     /// Byte order of the SOP Instance UIDs; of equal ones the later message counts.

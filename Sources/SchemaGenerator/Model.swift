@@ -31,6 +31,8 @@ struct TableModel: Sendable {
     var stores: Set<Store>
     var key: [String]
     var indexes: [IndexModel]
+    /// PostgreSQL's second table of other values of the same rows.
+    var variants: String?
     /// Partitioned by month of this column.
     var partition: String?
     var doris: DorisModel?
@@ -46,6 +48,30 @@ struct TableModel: Sendable {
     func columns(in store: Store) -> [ColumnModel] {
         columns.filter { $0.stores.contains(store) && !(store == .postgres && $0.isComputedOnLoad) }
     }
+
+    /// The table of `variants`: the same columns and indexes, and a hash of the searched values in the key.
+    var variantTable: TableModel? {
+        guard let variants else { return nil }
+        var table = self
+        table.name = variants
+        table.about =
+            "Searched values of instances that disagree with their row of \(name): one row a set of values. Usually empty."
+        table.columns = columns(in: .postgres)
+        table.columns.append(
+            ColumnModel(
+                name: Self.variantHash, swiftName: ColumnNames.swiftIdentifier(Self.variantHash), type: .ascii(20),
+                source: .service, otherwise: nil, isNullable: false, defaultValue: nil, level: nil, search: nil,
+                also: [], stores: [.postgres], comment: "SeaHash of the searched values in 20 digits", since: since,
+                renamedFrom: nil))
+        table.key.append(Self.variantHash)
+        table.indexes = indexes.map { index in
+            IndexModel(name: variants + index.name.dropFirst(name.count), parts: index.parts)
+        }
+        table.variants = nil
+        return table
+    }
+
+    static let variantHash = "variant_hash"
 
     /// The columns of the row's struct and messages.
     var rowColumns: [ColumnModel] { columns.filter { !$0.isComputedOnLoad } }

@@ -61,6 +61,7 @@ struct ModelChecker {
         resolveHashes(table, &model)
         checkKey(table, &model)
         model.indexes = indexes(table, model)
+        checkVariants(table, &model, spec)
         checkPartition(table, &model)
         checkDoris(table, &model, spec)
         checkLoad(table, &model, spec)
@@ -138,6 +139,34 @@ struct ModelChecker {
             error("`indexes` are PostgreSQL's, and the table is not there", table.name.mark)
         }
         return indexes
+    }
+
+    private mutating func checkVariants(_ table: TableSpec, _ model: inout TableModel, _ spec: Spec) {
+        guard let variants = table.variants else { return }
+        let name = variants.value
+        checkName(variants, "table")
+        if !model.stores.contains(.postgres) {
+            error("`variants` is PostgreSQL's, and the table is not there", variants.mark)
+        }
+        if table.partition != nil { error("a table with partitions can have no `variants`", variants.mark) }
+        if spec.tables.contains(where: {
+            $0.name.value == name || ($0.variants?.value == name && $0.name != table.name)
+        }) {
+            error("`\(name)` is another table already", variants.mark)
+        }
+        if let column = table.columns.first(where: { $0.name.value == TableModel.variantHash }) {
+            error("`\(TableModel.variantHash)` is a column that `variants` adds; take another name", column.name.mark)
+        }
+        let isSearched = { (column: ColumnModel) in column.search != nil && !model.key.contains(column.name) }
+        if brokenColumns.isEmpty, !model.columns(in: .postgres).contains(where: isSearched) {
+            error(
+                "`variants` keeps values that are searched for, and no column outside the key has `search:`",
+                variants.mark)
+        }
+        model.variants = name
+        for index in model.variantTable?.indexes ?? [] where index.name.utf8.count > 63 {
+            error("an index would be called \(index.name), and 63 bytes are allowed", variants.mark)
+        }
     }
 
     private mutating func checkPartition(_ table: TableSpec, _ model: inout TableModel) {

@@ -1,6 +1,10 @@
 /// The DDL of a table in PostgreSQL 14 or later. It can be run again.
 enum PostgresSQL {
     static func ddl(_ table: TableModel) -> String {
+        statements(table) + (table.variantTable.map { "\n" + statements($0) } ?? "")
+    }
+
+    private static func statements(_ table: TableModel) -> String {
         let columns = table.columns(in: .postgres)
         let quote = ReservedWords.postgres
         let name = quote(table.name)

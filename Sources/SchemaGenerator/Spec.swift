@@ -19,6 +19,7 @@ struct TableSpec: Sendable {
     var stores: [Marked<String>] = []
     var key: [Marked<String>] = []
     var indexes: [[Marked<String>]] = []
+    var variants: Marked<String>?
     var partition: PartitionSpec?
     var doris: DorisSpec?
     var load: LoadSpec?

@@ -7,7 +7,7 @@ package struct SpecReader {
 
     package static let topKeys = ["version", "doris", "tables"]
     package static let tableKeys = [
-        "about", "level", "stores", "key", "indexes", "partition", "doris", "load", "since", "columns",
+        "about", "level", "stores", "key", "indexes", "variants", "partition", "doris", "load", "since", "columns",
     ]
     package static let columnKeys = [
         "name", "tag", "from", "load", "otherwise", "type", "index", "join", "required", "default", "level", "search",
@@ -42,6 +42,7 @@ package struct SpecReader {
             case "stores": table.stores = texts(value, key)
             case "key": table.key = texts(value, key)
             case "indexes": table.indexes = items(value, key).map { texts($0, key) }
+            case "variants": table.variants = text(value, key)
             case "partition": table.partition = partition(value)
             case "doris": table.doris = doris(value)
             case "load": table.load = load(value)

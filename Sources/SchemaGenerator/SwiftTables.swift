@@ -30,6 +30,7 @@ enum SwiftTables {
             }
             text += "        indexes: [\n\(indexes.joined())        ],\n"
         }
+        text += "        variants: \(table.variants.map(SwiftText.string) ?? "nil"),\n"
         text += "        partitionColumn: \(table.partition.map(SwiftText.string) ?? "nil"),\n"
         text += "        topic: \(table.load.map { SwiftText.string($0.topic) } ?? "nil"),\n"
         text += "        postgresDDL: \(postgres ? "\(sql)Postgres" : "nil"),\n"

@@ -225,6 +225,15 @@ def test_series_that_disagrees_with_itself(archive, web, ct_series):
     assert len(seen) == 1, "the row must not depend on who came last"
     metadata = web.retrieve_series_metadata(series.study, series.series)
     assert {number(one, "00100020") for one in metadata} == {f"DISAGREE-{n}" for n in range(6)}
+    for n, instance in enumerate(series.instances):
+        filters = {"PatientID": f"DISAGREE-{n}"}
+        found = web.search_for_studies(search_filters=filters)
+        assert [number(one, "0020000D") for one in found] == [series.study]
+        assert [number(one, "00100020") for one in found] == [min(seen)[1]], "the row's values are shown"
+        found = web.search_for_instances(search_filters=filters)
+        assert [number(one, "00080018") for one in found] == [str(instance.SOPInstanceUID)]
+    filters = {"PatientID": "DISAGREE-0", "StudyDate": "20240302"}
+    assert web.search_for_studies(search_filters=filters) == [], "no instance has both"
 
 
 def test_tenant_by_command_element(archive, web, ct_series):

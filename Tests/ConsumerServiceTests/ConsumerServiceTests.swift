@@ -3,6 +3,7 @@ import ArchiveSchema
 import ConsumerService
 import DICOMCore
 import DICOMDictionary
+import DICOMWeb
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
@@ -72,6 +73,11 @@ struct ConsumerServiceTests {
                 #expect(state.contains("\"representative_sop_uid\": \"1.9.1\""))
                 #expect(state.contains("\"series_description\": \"number 1\""))
                 #expect(state.contains("\"series_related_instances\": 3"))
+                // It is found by what any of them says.
+                for number in order {
+                    let query = try QIDOQuery(level: .series, query: "SeriesDescription=number%20\(number)")
+                    #expect(try fixture.index.search(query, tenantID: "t1", retrieveRoot: nil).objects.count == 1)
+                }
 
                 // The representative is sent again, with another description.
                 var again = Instance(sop: "1.9.1", description: "replaced")

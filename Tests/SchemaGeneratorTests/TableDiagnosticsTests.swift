@@ -140,6 +140,31 @@ import Testing
             ])
     }
 
+    @Test func variantsAreASecondTable() throws {
+        let spec = SpecSamples.spec("name: a, tag: PatientID, level: patient, search: exact").replacing(
+            "    doris: {", with: "    indexes: [[tenant_id, a]]\n    variants: other_things\n    doris: {")
+        let sql = try #require(try SpecSamples.sql(spec)["postgres/things.sql"])
+        #expect(sql.contains("CREATE TABLE IF NOT EXISTS other_things ("))
+        #expect(sql.contains("PRIMARY KEY (tenant_id, study_uid, variant_hash)"))
+        #expect(sql.contains("CREATE INDEX IF NOT EXISTS other_things_a_idx ON other_things (tenant_id, a);"))
+        #expect(try SpecSamples.sql(spec)["doris/things.sql"]?.contains("variant") == false)
+        #expect(
+            try SpecSamples.diagnose(spec.replacing("variants: other_things", with: "variants: things")) == [
+                "fields.yaml:8:15: error: `things` is another table already"
+            ])
+        #expect(
+            try SpecSamples.diagnose(
+                spec.replacing("name: a,", with: "name: variant_hash,").replacing("id, a]", with: "id, variant_hash]"))
+                == ["fields.yaml:14:16: error: `variant_hash` is a column that `variants` adds; take another name"])
+        #expect(
+            try SpecSamples.diagnose(spec.replacing(", search: exact", with: "")) == [
+                "fields.yaml:8:15: error: `variants` keeps values that are searched for, and no column outside the key has `search:`"
+            ])
+        #expect(
+            try SpecSamples.diagnose(spec.replacing("[postgres, doris]", with: "[doris]")).contains(
+                "fields.yaml:8:15: error: `variants` is PostgreSQL's, and the table is not there"))
+    }
+
     @Test func listsNameEachColumnOnce() throws {
         let spec = SpecSamples.spec().replacing("[study_uid], buckets", with: "[study_uid, study_uid], buckets")
         #expect(

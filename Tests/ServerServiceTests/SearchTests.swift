@@ -74,6 +74,19 @@ import Testing
         #expect(try count(archive(), path) == expected, "\(path)")
     }
 
+    /// Where instances disagree, those alone are found that have the values.
+    @Test(arguments: [
+        ("/instances?PatientID=P-1", 10), ("/instances?PatientID=P-1&limit=7", 7), ("/instances?PatientID=nobody", 0),
+        ("/instances?PatientID=P-1&InstanceNumber=3", 2), ("/studies/1.1/instances?PatientID=P-1&offset=7", 3),
+        ("/studies/1.1/series/1.1.1/instances?PatientID=P-2", 0), ("/instances?StudyDate=20240302-", 20),
+        ("/instances?ModalitiesInStudy=XX", 30), ("/studies/1.1/instances", 10),
+    ])
+    func instancesThatDisagree(_ path: String, _ expected: Int) throws {
+        let archive = try archive()
+        archive.index.hasVariants.store(true, ordering: .relaxed)
+        #expect(try count(archive, path) == expected)
+    }
+
     @Test func pagesOfInstancesDoNotOverlap() throws {
         let archive = try archive()
         var seen: [String] = []

@@ -16,6 +16,8 @@ final class MemoryIndex: SeriesIndex {
 
     private let state = Mutex<[SeriesIdentity: (object: [UInt8], count: Int)]>([:])
     let isBroken = Atomic(false)
+    /// Series are found whatever is asked for beside their UIDs, as those are one of whose instances has the value.
+    let hasVariants = Atomic(false)
 
     func add(_ series: SeriesIdentity, object: [UInt8]) {
         state.withLock { state in
@@ -32,9 +34,11 @@ final class MemoryIndex: SeriesIndex {
     }
 
     private func matching(_ query: QIDOQuery, _ tenantID: String) throws -> [(SeriesIdentity, [UInt8], Int)] {
+        let isAny = hasVariants.load(ordering: .relaxed)
         let matcher = QIDOMatcher(
             query.matches.filter {
-                (ArchiveSchema.searchKey($0.path.tags)?.level ?? .instance) < .instance
+                (!isAny || $0.path.tag == .studyInstanceUID || $0.path.tag == .seriesInstanceUID)
+                    && (ArchiveSchema.searchKey($0.path.tags)?.level ?? .instance) < .instance
                     && $0.path.tag != .modalitiesInStudy
             })
         return try all(tenantID).filter { try matcher.matches($0.1.object.span.bytes) }
@@ -55,7 +59,9 @@ final class MemoryIndex: SeriesIndex {
     func seriesMatching(
         _ query: QIDOQuery, tenantID: String, after: SeriesIdentity?, limit: Int
     ) throws -> [SeriesEntry] {
-        try matching(query, tenantID).map { SeriesEntry(series: $0.0, modality: nil, instanceCount: $0.2) }
+        let hasVariants = hasVariants.load(ordering: .relaxed)
+        return try matching(query, tenantID)
+            .map { SeriesEntry(series: $0.0, modality: nil, instanceCount: $0.2, hasVariants: hasVariants) }
             .filter { entry in
                 after.map { ($0.studyUID, $0.seriesUID) < (entry.series.studyUID, entry.series.seriesUID) } ?? true
             }

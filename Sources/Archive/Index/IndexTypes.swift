@@ -5,11 +5,15 @@ public struct SeriesEntry: Sendable, Equatable {
     public var modality: String?
     /// Instances counted so far (`series_related_instances`).
     public var instanceCount: Int
+    /// True when its instances disagree on attributes that searches for series compare, so that not all of them need to
+    /// have the values by which the series was found. Told by `seriesMatching` only.
+    public var hasVariants: Bool
 
-    public init(series: SeriesIdentity, modality: String?, instanceCount: Int) {
+    public init(series: SeriesIdentity, modality: String?, instanceCount: Int, hasVariants: Bool = false) {
         self.series = series
         self.modality = modality
         self.instanceCount = instanceCount
+        self.hasVariants = hasVariants
     }
 }
 

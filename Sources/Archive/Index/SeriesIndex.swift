@@ -5,11 +5,14 @@ public import DICOMWeb
 public struct SeriesUpdate: Sendable {
     /// The row of the batch's instance with the lowest SOP Instance UID in byte order (`representative_sop_uid`).
     public var state: DicomStateMetaRow
+    /// Rows of the batch's other instances whose searched values differ from `state`'s; repeats do no harm.
+    public var variants: [DicomStateMetaRow]
     /// Distinct instances the series has now; the index never lowers its count by this.
     public var instanceCount: Int
 
-    public init(state: DicomStateMetaRow, instanceCount: Int) {
+    public init(state: DicomStateMetaRow, variants: [DicomStateMetaRow] = [], instanceCount: Int) {
         self.state = state
+        self.variants = variants
         self.instanceCount = instanceCount
     }
 }
@@ -33,7 +36,7 @@ public protocol IngestStore: Sendable {
 /// The index of series. Every call is bound to one tenant; another tenant's rows are never seen, counted or changed.
 public protocol SeriesIndex: Sendable {
     /// Answers a search for studies or series (PS3.18 10.6). A study answers with the values of its series of lowest
-    /// UID and is found by the values of any of its series. The order is stable: pages do not overlap.
+    /// UID and is found by the values of any of its series, a series by the values of any of its instances. The order is stable: pages do not overlap.
     /// - Parameter retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves
     ///   the attribute out.
     /// - Throws: for a query on the instance level (`seriesMatching` and the metadata answer those).

@@ -151,6 +151,9 @@ public struct TableSchema: Sendable {
     public let key: [String]
     /// In PostgreSQL, beside the key's.
     public let indexes: [IndexSchema]
+    /// PostgreSQL's second table of the same columns and `variant_hash`, created by `postgresDDL` too: values that are
+    /// searched for and that instances have but their row has not; nil when there is none.
+    public let variants: String?
     /// In PostgreSQL partitioned by month of this column; nil when it is not partitioned.
     public let partitionColumn: String?
     /// The topic whose messages Doris loads into it.

@@ -22,7 +22,14 @@ public enum SeaHash {
     /// The hash of the text's UTF-8 in decimal, padded with zeros to 20 digits: a column `..._uid_hash`.
     public static func decimal(_ text: String) -> String {
         var text = text
-        var value = text.withUTF8 { hash($0) }
+        return decimal(text.withUTF8 { hash($0) })
+    }
+
+    /// The hash of the bytes in decimal, padded with zeros to 20 digits.
+    public static func decimal(_ bytes: [UInt8]) -> String { decimal(hash(bytes)) }
+
+    private static func decimal(_ hash: UInt64) -> String {
+        var value = hash
         return String(unsafeUninitializedCapacity: 20) { buffer in
             for index in stride(from: 19, through: 0, by: -1) {
                 buffer[index] = UInt8(ascii: "0") + UInt8(value % 10)

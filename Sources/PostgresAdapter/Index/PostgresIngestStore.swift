@@ -18,6 +18,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
             row.encodeCopy(into: &states)
         }
         let logs = Self.encode(batch.logs)
+        let disagreeing = batch.series.filter { !$0.variants.isEmpty }
         try pool.withConnection { connection throws(PostgresError) in
             if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
             try Self.prepare(connection, logs)
@@ -27,7 +28,14 @@ public final class PostgresIngestStore: IngestStore, LogStore {
                     // The flag first, as the webworker has it (`PostgresCompactionQueue`): who locks the two rows of a
                     // series in one order never waits in a circle.
                     try connection.query(Self.flagMetadata, operation: "flag metadata")
+                    // With the flag set, no other writer is at these series: the rows seen here are those replaced.
+                    let variants = SeriesVariants(
+                        disagreeing, stored: try connection.query(SeriesVariants.differing, operation: "write series"))
                     try connection.query(Self.mergeSeries, operation: "write series")
+                    if !variants.tuples.isEmpty {
+                        try connection.copyIn(SeriesVariants.copy, tuples: variants.tuples, operation: "write variants")
+                        try connection.query(SeriesVariants.insert, operation: "write variants")
+                    }
                 }
                 try Self.insert(connection, logs)
                 for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }

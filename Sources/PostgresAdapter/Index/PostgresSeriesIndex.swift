@@ -56,7 +56,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
             // One more than asked for shows whether there is more.
             let limit = predicates.bind(.int8(Int64(limit) + 1))
             let offset = predicates.bind(.int8(Int64(query.offset)))
-            sql = PostgresSeriesIndex.sql(query.level, plan, condition: predicates.sql, limit: limit, offset: offset)
+            sql = PostgresSeriesIndex.sql(query.level, plan, predicates, page: "LIMIT \(limit) OFFSET \(offset)")
             parameters = predicates.parameters
             isPlain = predicates.isPlain
             warnings = predicates.warnings
@@ -69,7 +69,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
     }
 
     private static func sql(
-        _ level: QIDOLevel, _ plan: AnswerPlan, condition: String, limit: String, offset: String
+        _ level: QIDOLevel, _ plan: AnswerPlan, _ predicates: SearchPredicates, page: String
     ) -> String {
         let source = level == .studies ? "f" : "h"
         let columns = plan.columns.map { "\(source).\"\($0)\"" }.joined(separator: ", ")
@@ -87,8 +87,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
             return """
                 SELECT \(columns), \(counts), 0::bigint
                 FROM (
-                    SELECT DISTINCT s.study_uid FROM dicom_state_meta s WHERE \(condition)
-                    ORDER BY s.study_uid LIMIT \(limit) OFFSET \(offset)
+                    SELECT DISTINCT u.study_uid FROM (\(predicates.selection("s.study_uid"))) AS u
+                    ORDER BY u.study_uid \(page)
                 ) AS h
                 CROSS JOIN LATERAL (
                     SELECT * FROM dicom_state_meta r WHERE r.tenant_id = $1 AND r.study_uid = h.study_uid
@@ -100,10 +100,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
         default:
             return """
                 SELECT \(columns), \(counts), coalesce(h.series_related_instances, 0)::bigint
-                FROM (
-                    SELECT s.* FROM dicom_state_meta s WHERE \(condition)
-                    ORDER BY s.study_uid, s.series_uid LIMIT \(limit) OFFSET \(offset)
-                ) AS h
+                FROM (\(predicates.rows("s.*", page: page))) AS h
                 \(plan.needsStudy ? study : "")
                 ORDER BY h.study_uid, h.series_uid
                 """
@@ -121,7 +118,11 @@ public final class PostgresSeriesIndex: SeriesIndex {
             predicates.add("(s.study_uid, s.series_uid) > (\(study), \(series))")
         }
         let bound = predicates.bind(.int8(Int64(max(0, limit))))
-        let sql = "\(Self.entries) WHERE \(predicates.sql) ORDER BY s.study_uid, s.series_uid LIMIT \(bound)"
+        let sql = predicates.rows(
+            """
+            \(Self.entryColumns), EXISTS (SELECT 1 FROM \(SeriesVariants.name) v WHERE v.tenant_id = $1
+                AND v.study_uid = s.study_uid AND v.series_uid = s.series_uid)
+            """, page: "LIMIT \(bound)")
         let parameters = predicates.parameters
         return try pool.retryingOnce { connection throws(PostgresError) in
             try connection.once(limitTime, operation: "search")
@@ -136,8 +137,10 @@ public final class PostgresSeriesIndex: SeriesIndex {
         try pool.retryingOnce { connection throws(PostgresError) in
             Self.entries(
                 try connection.query(
-                    "\(Self.entries) WHERE s.tenant_id = $1 AND s.study_uid = $2 ORDER BY s.series_uid",
-                    [.text(tenantID), .text(studyUID)], operation: "series of a study"))
+                    """
+                    SELECT \(Self.entryColumns), false FROM dicom_state_meta s
+                    WHERE s.tenant_id = $1 AND s.study_uid = $2 ORDER BY s.series_uid
+                    """, [.text(tenantID), .text(studyUID)], operation: "series of a study"))
         }
     }
 
@@ -156,9 +159,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
         }
     }
 
-    private static let entries = """
-        SELECT s.tenant_id, s.study_uid, s.series_uid, s.modality, s.series_related_instances FROM dicom_state_meta s
-        """
+    private static let entryColumns = "s.tenant_id, s.study_uid, s.series_uid, s.modality, s.series_related_instances"
 
     private static func entries(_ result: PostgresResult) -> [SeriesEntry] {
         (0..<result.rowCount).map { row in
@@ -166,7 +167,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
                 series: SeriesIdentity(
                     tenantID: result.string(row, 0) ?? "", studyUID: result.string(row, 1) ?? "",
                     seriesUID: result.string(row, 2) ?? ""),
-                modality: result.string(row, 3), instanceCount: Int(result.integer(row, 4) ?? 0))
+                modality: result.string(row, 3), instanceCount: Int(result.integer(row, 4) ?? 0),
+                hasVariants: result.bool(row, 5) == true)
         }
     }
 }

@@ -18,7 +18,9 @@ struct RowStage {
 
     /// For `PostgresConnection.once`.
     var create: String {
-        "CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) (LIKE \(table.name)) ON COMMIT DELETE ROWS"
+        // Rows and variants come through the same one: variants have a hash.
+        let hash = table.variants == nil ? "" : ", variant_hash varchar(20) COLLATE \"C\""
+        return "CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) (LIKE \(table.name)\(hash)) ON COMMIT DELETE ROWS"
     }
 
     var copy: String { "COPY \(stageName) (\(table.columnList)) FROM STDIN (FORMAT binary)" }

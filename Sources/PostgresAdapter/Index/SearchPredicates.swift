@@ -10,6 +10,8 @@ struct SearchPredicates {
     private(set) var warnings: [String] = []
     /// True when a plan for any value will do: only comparisons for equality.
     private(set) var isPlain = true
+    /// True when a variant of a series can match where its row does not: UIDs are the same in both.
+    private(set) var concernsVariants = false
 
     static let table = DicomStateMetaRow.table
     private static let modalitiesInStudy = Tag(0x0008_0061)
@@ -37,18 +39,48 @@ struct SearchPredicates {
                 continue
             }
             if isOfStudy {
+                let modalities = "(\(Self.inAll("tenant_id, study_uid, modality")))"
                 conditions.append(
                     """
-                    EXISTS (SELECT 1 FROM \(Self.table.name) m
+                    EXISTS (SELECT 1 FROM \(modalities) m
                         WHERE m.tenant_id = $1 AND m.study_uid = s.study_uid AND (\(condition)))
                     """)
             } else {
+                if !Self.table.key.contains(column.name) { concernsVariants = true }
                 conditions.append("(\(condition))")
             }
         }
     }
 
     var sql: String { conditions.joined(separator: " AND ") }
+
+    private static func inAll(_ columns: String, _ rest: String = "") -> String {
+        [table.name, SeriesVariants.name].map { "SELECT \(columns) FROM \($0)\(rest)" }.joined(separator: " UNION ALL ")
+    }
+
+    /// Selects these columns of the key from all rows and variants that match: the same key may come several times.
+    func selection(_ columns: String) -> String {
+        concernsVariants
+            ? Self.inAll(columns, " s WHERE \(sql)") : "SELECT \(columns) FROM \(Self.table.name) s WHERE \(sql)"
+    }
+
+    /// Selects the rows, named `s`, of one page of series that match themselves or by one of their variants.
+    func rows(_ columns: String, page: String) -> String {
+        let order = "ORDER BY s.study_uid, s.series_uid"
+        guard concernsVariants else {
+            return "SELECT \(columns) FROM \(Self.table.name) s WHERE \(sql) \(order) \(page)"
+        }
+        return """
+            SELECT \(columns) FROM (
+                SELECT DISTINCT u.study_uid, u.series_uid FROM (\(selection("s.study_uid, s.series_uid"))) u
+                ORDER BY u.study_uid, u.series_uid \(page)
+            ) AS k
+            CROSS JOIN LATERAL (
+                SELECT * FROM \(Self.table.name) r
+                WHERE r.tenant_id = $1 AND r.study_uid = k.study_uid AND r.series_uid = k.series_uid LIMIT 1
+            ) AS s \(order)
+            """
+    }
 
     mutating func bind(_ value: PostgresValue) -> String {
         parameters.append(value)

@@ -65,9 +65,10 @@ public struct SchemaMigrator: Sendable {
         _ connection: PostgresConnection, _ fingerprint: String
     ) throws(PostgresError) -> Bool {
         let tables =
-            ArchiveSchema.tables.filter { $0.postgresDDL != nil }.map(\.name) + [
-                "schema_history", "bus_partition", "bus_message", "bus_offset", "bus_dead_letter",
-            ]
+            ArchiveSchema.tables.filter { $0.postgresDDL != nil }.flatMap {
+                [$0.name] + ($0.variants.map { [$0] } ?? [])
+            }
+            + ["schema_history", "bus_partition", "bus_message", "bus_offset", "bus_dead_letter"]
         let missing = try connection.query(
             "SELECT count(*) FROM unnest($1::text[]) AS t(name) WHERE to_regclass(t.name) IS NULL",
             [.textArray(tables)], operation: "look at the schema")

@@ -150,6 +150,8 @@ struct SearchResponder: Sendable {
             return false
         }
         let matcher = QIDOMatcher(own, fuzzy: query.fuzzyMatching)
+        // Where a series' instances disagree, each is compared with what the series was found by, too.
+        let full = QIDOMatcher(query.matches.filter(Self.isOfEachInstance), fuzzy: query.fuzzyMatching)
         let answer = QIDOInstanceAnswer(query)
         var page = Page(offset: query.offset, limit: query.limit ?? maximumResults)
         if let study, let series, indexed == query.pathUIDs {
@@ -162,6 +164,7 @@ struct SearchResponder: Sendable {
         while true {
             let entries = try index.seriesMatching(query, tenantID: request.tenant.value, after: after, limit: 256)
             for entry in entries {
+                let matcher = entry.hasVariants ? full : matcher
                 guard try append(entry.series, matcher, answer, request, query, &page, &body) else {
                     return page.extent
                 }
@@ -175,6 +178,13 @@ struct SearchResponder: Sendable {
             guard entries.count == 256, let last = entries.last else { return page.extent }
             after = last.series
         }
+    }
+
+    /// Neither a UID that all instances of a series share, nor what is gathered over a study (Modalities in Study).
+    private static func isOfEachInstance(_ match: QIDOMatch) -> Bool {
+        guard let key = ArchiveSchema.searchKey(match.path.tags), key.level < .instance else { return true }
+        let column = ArchiveSchema.table(key.table)?.column(key.column)
+        return key.kind != .uid && column?.path == match.path.tags
     }
 
     private struct Page {

@@ -34,6 +34,15 @@ struct PostgresTests {
                 operation: "indexes")
             let names = Set((0..<indexes.rowCount).compactMap { indexes.string($0, 0) })
             #expect(names == Set(table.indexes.map(\.name) + ["\(table.name)_pkey"]))
+            guard let variants = table.variants else { continue }
+            let others = try connection.query(
+                """
+                SELECT column_name::text, udt_name::text || coalesce(character_maximum_length, 0) || is_nullable
+                FROM information_schema.columns WHERE table_name = $1::text
+                EXCEPT SELECT column_name::text, udt_name::text || coalesce(character_maximum_length, 0) || is_nullable
+                FROM information_schema.columns WHERE table_name = $2::text
+                """, [.text(variants), .text(table.name)], operation: "columns")
+            #expect(others.rowCount == 1 && others.string(0, 0) == "variant_hash")
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
             ])
         let state = try #require(ArchiveSchema.table("dicom_state_meta"))
         #expect(state.level == .series && state.topic == "dicom_state_queue")
-        #expect(state.key == ["tenant_id", "study_uid", "series_uid"])
+        #expect(state.key == ["tenant_id", "study_uid", "series_uid"] && state.variants == "dicom_state_variant")
         #expect(state.postgresDDL?.hasPrefix("CREATE TABLE IF NOT EXISTS dicom_state_meta (\n    tenant_id ") == true)
         #expect(
             state.dorisDDL?.hasSuffix(");\n") == true && state.routineLoad?.hasPrefix("CREATE ROUTINE LOAD") == true)
