@@ -160,6 +160,7 @@ class Storescp:
 
 class Wado:
     name = "wado"
+    arguments = ()
 
     @staticmethod
     def missing():
@@ -170,7 +171,8 @@ class Wado:
         data = folder / "data"
         self.log = open(folder / "up.txt", "wb")
         self.process = subprocess.Popen(
-            [PROGRAMS / "wado", "up", "--data", data, "--dicom-port", "0", "--http-port", "0"],
+            [PROGRAMS / "wado", "up", "--data", data, "--dicom-port", "0", "--http-port", "0",
+             *self.arguments],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         endpoints = wait_for(
             lambda: (data / "endpoints.json").exists() and json.loads((data / "endpoints.json").read_text()), 120)
@@ -350,6 +352,8 @@ def answers(options, work, report, instances, study):
     try:
         for kind in kinds:
             servers[kind] = kind()
+            # Its neighbours keep the machine busy; the metadata are wanted in their final form all the same.
+            servers[kind].arguments = ("--webworker-cpu-usage", "100")
             servers[kind].start(work / f"serve-{kind.__name__.lower()}")
         wado = servers[Wado]
         first = pydicom.dcmread(next(iter(sorted((instances / "series0").iterdir()))))

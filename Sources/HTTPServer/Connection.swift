@@ -95,8 +95,8 @@ final class Connection: @unchecked Sendable {
     }
 }
 
-enum Clock {
-    static func nanoseconds() -> UInt64 {
+package enum Clock {
+    package static func nanoseconds() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)

@@ -43,6 +43,8 @@ public struct HTTPResponse: Sendable {
 public enum HTTPBody: Sendable {
     case empty
     case bytes([UInt8])
+    /// Bytes that other responses send too.
+    case shared(HTTPSharedBytes)
     /// A range of a file, sent without passing through the process.
     case file(HTTPFile, offset: Int, length: Int)
     /// Pieces one after another, all known beforehand: multipart around ranges of files.
@@ -55,6 +57,7 @@ public enum HTTPBody: Sendable {
         switch self {
         case .empty: 0
         case .bytes(let bytes): bytes.count
+        case .shared(let bytes): bytes.count
         case .file(_, _, let length): length
         case .segments(let segments): segments.reduce(0) { $0 + $1.length }
         case .stream(let stream): stream.length

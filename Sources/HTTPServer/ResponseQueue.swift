@@ -40,6 +40,15 @@ extension Connection {
                 MHD_create_response_from_buffer(
                     $0.count, UnsafeMutableRawPointer(mutating: $0.baseAddress), .RESPMEM_MUST_COPY)
             }
+        case .shared(let bytes):
+            let owner = Unmanaged.passRetained(bytes)
+            let response = MHD_create_response_from_buffer_with_free_callback_cls(
+                bytes.count, bytes.base,
+                { owner in
+                    if let owner { Unmanaged<HTTPSharedBytes>.fromOpaque(owner).release() }
+                }, owner.toOpaque())
+            if response == nil { owner.release() }
+            return response
         case .file(let file, let offset, let length):
             // The library would spin at the end of a file that is shorter than promised. One that is cut while it is
             // being sent ends by the stall window.

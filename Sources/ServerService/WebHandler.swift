@@ -45,15 +45,23 @@ package final class WebHandler: Sendable {
         var response: HTTPResponse
         do throws(RequestFailure) {
             guard request.method == "GET" || request.method == "HEAD" else { throw Self.notAllowed }
-            let (route, root) = try Route.parse(request.path, roots: configuration.roots)
-            operation = route.operation
             let tenant = try tenant(request)
-            let (study, series, instance) = route.uids
-            note = AccessNote(
-                operation: operation, tenant: tenant.value, study: study?.value, series: series?.value,
-                instance: instance?.value)
-            response = try answer(
-                route, WebRequest(http: request, tenant: tenant, root: try self.root(request, root)))
+            if let (recalled, series) = metadata.recall(request, tenant: tenant) {
+                response = recalled
+                note = AccessNote(
+                    operation: .metadataSeries, tenant: series.tenantID, study: series.studyUID,
+                    series: series.seriesUID,
+                    instance: nil)
+            } else {
+                let (route, root) = try Route.parse(request.path, roots: configuration.roots)
+                operation = route.operation
+                let (study, series, instance) = route.uids
+                note = AccessNote(
+                    operation: operation, tenant: tenant.value, study: study?.value, series: series?.value,
+                    instance: instance?.value)
+                response = try answer(
+                    route, WebRequest(http: request, tenant: tenant, root: try self.root(request, root)))
+            }
         } catch {
             response = error.response
         }

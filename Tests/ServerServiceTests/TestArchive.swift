@@ -215,6 +215,7 @@ final class TestArchive {
         switch whole {
         case .empty, .segments: break
         case .bytes(let bytes): body = bytes
+        case .shared(let shared): body = shared.bytes
         case .file(let file, let offset, let length):
             if let bytes = file.bytes(at: offset, count: length) {
                 body = bytes

@@ -2,42 +2,97 @@ internal import Archive
 internal import HTTPServer
 import Synchronization
 
-/// The compressed files of series sent last, kept open, each good as long as the stamp of its series stands.
+/// The compressed metadata of series sent last, in memory when they are small, else as open files. What is here is good
+/// as long as the stamp of its series stands, which is looked at again for every request, but for those that come in a burst.
 final class MetadataCache: Sendable {
-    struct Entry: Sendable {
-        var stamp: SeriesStamp
-        var tag: String
-        var file: HTTPFile
-        var offset: Int
-        var length: Int
+    /// A request's target and tenant: all that its answer depends on, headers apart.
+    struct Key: Hashable {
+        var target: String
+        var tenant: String
+    }
+
+    final class Entry: Sendable {
+        let series: SeriesIdentity
+        let stamp: SeriesStamp
+        let tag: String
+        let body: Body
+        fileprivate let checked: Atomic<UInt64>
+
+        enum Body: Sendable {
+            case bytes(HTTPSharedBytes)
+            case file(HTTPFile, offset: Int, length: Int)
+        }
+
+        init(series: SeriesIdentity, stamp: SeriesStamp, tag: String, file: HTTPFile, offset: Int, length: Int) {
+            self.series = series
+            self.stamp = stamp
+            self.tag = tag
+            if length <= Self.inMemory, let bytes = HTTPSharedBytes(file, at: offset, count: length) {
+                body = .bytes(bytes)
+            } else {
+                body = .file(file, offset: offset, length: length)
+            }
+            checked = Atomic(Self.now)
+        }
+
+        /// Larger bodies are sent from their files.
+        private static let inMemory = 262_144
+        /// New metadata show after so long at the latest; one second is promised.
+        private static let looksEvery: UInt64 = 20_000_000
+
+        private static var now: UInt64 { Clock.nanoseconds() }
+
+        /// Whether the series is as it was.
+        fileprivate func isCurrent(_ mayBeRecent: Bool, _ stampNow: (SeriesIdentity) -> SeriesStamp?) -> Bool {
+            let now = Self.now
+            if mayBeRecent, now &- checked.load(ordering: .relaxed) < Self.looksEvery { return true }
+            guard stampNow(series) == stamp else { return false }
+            checked.store(now, ordering: .relaxed)
+            return true
+        }
+
+        var response: HTTPResponse? {
+            var response: HTTPResponse
+            switch body {
+            case .bytes(let bytes): response = HTTPResponse(200, body: .shared(bytes))
+            case .file(let file, let offset, let length):
+                guard let file = HTTPFile(sharing: file) else { return nil }
+                response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
+            }
+            response.add("Content-Encoding", literal: "gzip")
+            response.add("ETag", tag)
+            return response
+        }
     }
 
     private struct State {
-        var entries: [SeriesIdentity: (entry: Entry, lastUse: UInt64)] = [:]
+        var entries: [Key: (entry: Entry, lastUse: UInt64)] = [:]
         var clock: UInt64 = 0
     }
 
     private let capacity: Int
     private let state = Mutex(State())
 
-    /// - Parameter capacity: open files at most.
+    /// - Parameter capacity: series at most: so many open files, or 256 kB each.
     init(capacity: Int) { self.capacity = max(0, capacity) }
 
-    func entry(of series: SeriesIdentity, _ stamp: SeriesStamp) -> Entry? {
-        state.withLock { state in
-            guard let index = state.entries.index(forKey: series), state.entries.values[index].entry.stamp == stamp
-            else { return nil }
+    /// - Parameter mayBeRecent: a look some milliseconds ago will do.
+    func entry(of key: Key, mayBeRecent: Bool = false, stampNow: (SeriesIdentity) -> SeriesStamp?) -> Entry? {
+        let entry = state.withLock { state -> Entry? in
+            guard let index = state.entries.index(forKey: key) else { return nil }
             state.clock += 1
             state.entries.values[index].lastUse = state.clock
             return state.entries.values[index].entry
         }
+        guard let entry, entry.isCurrent(mayBeRecent, stampNow) else { return nil }
+        return entry
     }
 
-    func insert(_ entry: Entry, for series: SeriesIdentity) {
+    func insert(_ entry: Entry, for key: Key) {
         guard capacity > 0 else { return }
         state.withLock { state in
             state.clock += 1
-            state.entries[series] = (entry, state.clock)
+            state.entries[key] = (entry, state.clock)
             guard state.entries.count > capacity else { return }
             // The older half goes at once, so that this is seldom and the order need not be kept all the time.
             let uses = state.entries.values.map(\.lastUse).sorted()

@@ -11,23 +11,42 @@ struct MetadataResponder: Sendable {
     let cache: MetadataCache
     private static let unavailable = RequestFailure(503, "the archive's metadata cannot be read now; try again later")
 
+    /// The answer for a request that was answered before, when nothing has changed: no routing, no parsing.
+    func recall(_ request: HTTPRequest, tenant: TenantID) -> (response: HTTPResponse, series: SeriesIdentity)? {
+        guard Self.wantsDICOMJSON(request) else { return nil }
+        switch request.headers.joined("accept-encoding") {
+        case "gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd": break
+        default: return nil
+        }
+        let key = MetadataCache.Key(target: request.target, tenant: tenant.value)
+        guard request.headers["if-none-match"] == nil,
+            let entry = cache.entry(of: key, mayBeRecent: true, stampNow: metadata.stamp(of:)),
+            var response = entry.response
+        else { return nil }
+        response.add("Content-Type", literal: "application/dicom+json")
+        return (response, entry.series)
+    }
+
     func respond(_ request: WebRequest, study: UID, series: UID) throws(RequestFailure) -> HTTPResponse {
         let type = try Self.negotiate(request)
-        let key = SeriesIdentity(tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
-        let stamp = request.acceptsGzip ? metadata.stamp(of: key) : nil
-        if let stamp, let entry = cache.entry(of: key, stamp) {
+        let identity = SeriesIdentity(tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
+        let key = MetadataCache.Key(target: request.http.target, tenant: request.tenant.value)
+        if request.acceptsGzip, let entry = cache.entry(of: key, stampNow: metadata.stamp(of:)) {
             return try Self.compressed(entry, type, request)
         }
-        guard let snapshot = try Self.attempt({ try metadata.snapshot(of: key) }) else {
+        let stamp = request.acceptsGzip ? metadata.stamp(of: identity) : nil
+        guard let snapshot = try Self.attempt({ try metadata.snapshot(of: identity) }) else {
             throw .notFound("there is no such series")
         }
         if request.acceptsGzip, let stored = snapshot.compressed {
             guard let file = HTTPFile(duplicating: stored.fileDescriptor) else { throw Self.unavailable }
             let entry = MetadataCache.Entry(
-                stamp: stamp ?? SeriesStamp(), tag: "\"\(snapshot.version)-gzip\"", file: file, offset: stored.offset,
-                length: stored.length)
+                series: identity, stamp: stamp ?? SeriesStamp(), tag: "\"\(snapshot.version)-gzip\"", file: file,
+                offset: stored.offset, length: stored.length)
             // Not when the series changed while it was opened.
-            if let stamp, metadata.stamp(of: key) == stamp { cache.insert(entry, for: key) }
+            if let stamp, request.http.query == nil, metadata.stamp(of: identity) == stamp {
+                cache.insert(entry, for: key)
+            }
             return try Self.compressed(entry, type, request)
         }
         let tag = "\"\(snapshot.version)\""
@@ -81,20 +100,21 @@ struct MetadataResponder: Sendable {
         _ entry: MetadataCache.Entry, _ type: MediaType, _ request: WebRequest
     ) throws(RequestFailure) -> HTTPResponse {
         if request.isUnchanged(entry.tag) { return .unchanged(entry.tag) }
-        guard let file = HTTPFile(sharing: entry.file) else { throw unavailable }
-        var response = HTTPResponse(200, body: .file(file, offset: entry.offset, length: entry.length))
-        response.add("Content-Encoding", literal: "gzip")
-        response.add("ETag", entry.tag)
+        guard var response = entry.response else { throw unavailable }
         response.add("Content-Type", type.essence)
         return response
     }
 
-    static func negotiate(_ request: WebRequest) throws(RequestFailure) -> MediaType {
-        // What every browser, script and viewer sends, without a parser.
-        switch request.http.headers["accept"] {
-        case nil, "*/*", "application/dicom+json": if request.http.query == nil { return .dicomJSON }
-        default: break
+    /// Whether it wants what every browser, script and viewer wants: `application/dicom+json`, told without a parser.
+    private static func wantsDICOMJSON(_ request: HTTPRequest) -> Bool {
+        switch request.headers["accept"] {
+        case nil, "*/*", "application/dicom+json": true
+        default: false
         }
+    }
+
+    static func negotiate(_ request: WebRequest) throws(RequestFailure) -> MediaType {
+        if wantsDICOMJSON(request.http), request.http.query == nil { return .dicomJSON }
         return try request.negotiate([Representation(.dicomJSON), Representation(.json)]).mediaType
     }
 
