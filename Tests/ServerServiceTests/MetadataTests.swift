@@ -72,6 +72,13 @@ import Testing
         #expect(archive.get(path, ["Accept-Encoding": "gzip;q=0"]).header("Content-Encoding") == nil)
         #expect(archive.get(path, ["Accept-Encoding": "identity"]).header("Content-Encoding") == nil)
         #expect(archive.get(path, ["Accept-Encoding": "*"]).header("Content-Encoding") == "gzip")
+        for (text, encoding) in [
+            ("gzip;q=0.1, identity;q=0.9", nil), ("identity;q=0.9, gzip;q=0.9", "gzip"),
+            ("gzip, identity;q=0.5", "gzip"), ("identity;q=0, gzip;q=0.2", "gzip"), ("identity;q=0, *;q=0.2", "gzip"),
+            ("*;q=0.2, gzip;q=0", nil), ("identity;q=0", nil), ("gzip;q=wrong", nil), ("gzip; Q=0.000", nil),
+        ] as [(String, String?)] {
+            #expect(archive.get(path, ["Accept-Encoding": text]).header("Content-Encoding") == encoding, "\(text)")
+        }
         // A further instance changes what is sent, and its tag.
         try archive.add(Make.file(Make.builder(series: "1.2.3.1", instance: "1.2.3.1.4")))
         let grown = archive.get(path, ["Accept-Encoding": "gzip", "If-None-Match": stored.header("ETag") ?? ""])

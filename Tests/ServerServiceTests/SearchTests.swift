@@ -144,11 +144,14 @@ import Testing
         #expect(try ignored.json().count == 3)
         #expect(ignored.header("Warning")?.contains("Manufacturer") == true)
         #expect(ignored.header("Warning")?.contains("secret") == false)
+        let unknown = archive.get("/dicom-web/studies?includefield=00081030,foo")
+        #expect(try unknown.json().count == 3)
+        #expect(unknown.header("Warning")?.hasPrefix("299 ") == true)
     }
 
     @Test(arguments: [
         "?limit=x", "?limit=-1", "?offset=1&offset=2", "?Nonsense=1", "?StudyDate=yesterday", "?PatientID=%zz",
-        "?fuzzymatching=perhaps", "?StudyInstanceUID=..%2F", "?includefield=Nonsense", "?PatientID=a&PatientID=b",
+        "?fuzzymatching=perhaps", "?StudyInstanceUID=..%2F", "?PatientID=a&PatientID=b",
     ])
     func whatCannotBeUnderstoodIs400(query: String) throws {
         let answer = try archive().get("/dicom-web/studies" + query)

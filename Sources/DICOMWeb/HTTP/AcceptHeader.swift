@@ -29,7 +29,7 @@ public struct AcceptHeader: Hashable, Sendable {
         }
 
         /// `0.85` as 850 (RFC 9110 12.4.2); more than three decimals are cut.
-        static func quality(_ text: String) -> Int? {
+        package static func quality(_ text: String) -> Int? {
             let bytes = Array(text.utf8)
             guard let first = bytes.first, first == 0x30 || first == 0x31 else { return nil }
             guard bytes.count == 1 || bytes[1] == 0x2E else { return nil }

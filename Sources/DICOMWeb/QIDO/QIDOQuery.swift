@@ -122,9 +122,11 @@ public struct QIDOQuery: Hashable, Sendable {
                 continue
             }
             guard let path = AttributePath(Self.trimmed(name)) else {
-                throw QIDOError(
-                    .unknownParameter, String(name),
-                    "includefield names an attribute by keyword, by tag or by a path of these, or it is 'all'")
+                // Unlike an unknown attribute to match, it makes no result wrong.
+                let isWord = name.utf8.count <= 64 && name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+                let warning = "includefield\(isWord ? " \(name)" : "") is no known attribute and was ignored"
+                if !warnings.contains(warning), warnings.count < limits.parameters { warnings.append(warning) }
+                continue
             }
             guard included.insert(path).inserted else { continue }
             guard included.count <= limits.includeFields else {

@@ -29,22 +29,32 @@ struct WebRequest {
         } catch let error as RequestFailure { throw error } catch { throw .badRequest("Accept cannot be read") }
     }
 
-    /// Whether gzip is among the encodings that are accepted (RFC 9110 12.5.3).
+    /// Whether gzip is accepted, and not less liked than no encoding at all (RFC 9110 12.5.3).
     var acceptsGzip: Bool {
         guard let header = http.headers.joined("accept-encoding") else { return false }
-        var any: Bool?
+        var gzip: Int?
+        var identity: Int?
+        var any: Int?
         for item in header.split(separator: ",") {
-            let parts = item.split(separator: ";")
-            guard let first = parts.first else { continue }
-            let name = first.filter { $0 != " " && $0 != "\t" }.lowercased()
-            let isRefused = parts.dropFirst().contains { parameter in
-                let text = parameter.filter { $0 != " " && $0 != "\t" }.lowercased()
-                return text.hasPrefix("q=0") && text.dropFirst(3).allSatisfy { $0 == "0" || $0 == "." }
+            let parts = item.split(separator: ";").map { part in
+                part.filter { $0 != " " && $0 != "\t" }.lowercased()
             }
-            if name == "gzip" || name == "x-gzip" { return !isRefused }
-            if name == "*" { any = !isRefused }
+            guard let name = parts.first else { continue }
+            var weight = 1000
+            for parameter in parts.dropFirst() where parameter.hasPrefix("q=") {
+                // One that cannot be read does not ask for anything.
+                weight = AcceptHeader.Range.quality(String(parameter.dropFirst(2))) ?? 0
+            }
+            switch name {
+            case "gzip", "x-gzip": gzip = max(gzip ?? 0, weight)
+            case "identity": identity = weight
+            case "*": any = weight
+            default: break
+            }
         }
-        return any ?? false
+        // No encoding is always possible, but only somebody who names it prefers it.
+        let wanted = gzip ?? any ?? 0
+        return wanted > 0 && wanted >= identity ?? 0
     }
 
     /// Whether `If-None-Match` names this entity tag, which has its quotation marks (RFC 9110 13.1.2).

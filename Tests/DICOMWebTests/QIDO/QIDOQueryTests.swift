@@ -160,7 +160,14 @@ import Testing
         #expect(try Self.query("includefield=all").includesAll)
         let query = try Self.query("includefield=PatientID&includefield=00100020,Modality,,00400275.00400009")
         #expect(query.includeFields.map(\.description) == ["00100020", "00080060", "00400275.00400009"])
-        #expect(Self.code("includefield=NotAKeyword") == .unknownParameter)
+        let odd = try Self.query("includefield=00081030,foo&includefield=foo,%0D%0AX:%201")
+        #expect(odd.includeFields.map(\.description) == ["00081030"])
+        #expect(
+            odd.warnings == [
+                "includefield foo is no known attribute and was ignored",
+                "includefield is no known attribute and was ignored",
+            ])
+        #expect(Self.code("NotAKeyword=1") == .unknownParameter)
         #expect(try Self.query("limit=99999999999").limit == Int(Int32.max))
         #expect(try Self.query("limit=0&limit=0").limit == 0)
         for text in ["limit=-1", "limit=x", "limit=", "limit=1.5", "offset=9999999999999999999", "fuzzymatching=1"] {
