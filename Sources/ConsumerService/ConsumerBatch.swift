@@ -13,12 +13,13 @@ struct ConsumerBatch {
     }
 
     private(set) var items: [Item] = []
-    /// Bytes of metadata.
+    /// Bytes of messages and metadata.
     private(set) var bytes = 0
 
     var isEmpty: Bool { items.isEmpty }
 
     mutating func add(_ item: Item) {
+        bytes += item.message.message.value.count
         if case .instance(let instance) = item.content { bytes += instance.metadata.json.count }
         items.append(item)
     }

@@ -12,7 +12,8 @@ public final class ConsumerService: Sendable {
         public var threads = 2
         /// Instances of one transaction at most.
         public var batchInstances = 500
-        /// Bytes of metadata of one transaction, about.
+        /// Bytes of messages and metadata of one transaction; the last instance may go beyond them. What more messages
+        /// were received is read from the store after it, so that memory does not grow with their headers.
         public var batchBytes = 16 << 20
         /// How long a batch that is not full waits for more, in milliseconds.
         public var batchMilliseconds = 5

@@ -214,6 +214,32 @@ struct ConsumerServiceTests {
         #expect(try fixture.state().split(separator: "\n").filter { $0.hasPrefix("metadata") }.count == 300)
     }
 
+    @Test(arguments: [(8_000, 1...2), (16 << 20, 3...500)])
+    func aTransactionIsBoundedByBytes(bytes: Int, largest: ClosedRange<Int>) throws {
+        final class Counting: IngestStore {
+            let inner: PostgresIngestStore
+            let largest = Mutex(0)
+            init(_ inner: PostgresIngestStore) { self.inner = inner }
+            func write(_ batch: IngestBatch) throws {
+                largest.withLock { $0 = max($0, batch.logs.objects.count) }
+                try inner.write(batch)
+            }
+        }
+        let fixture = try ArchiveFixture()
+        let all = Self.instances(30)
+        for instance in all {
+            try fixture.file(instance) { $0.set(.imageComments, String(repeating: "x", count: 5_000)) }
+        }
+        try fixture.publish(all.map { fixture.event($0) })
+        let store = Counting(fixture.store)
+        let service = fixture.service(store: store, threads: 1) { $0.batchBytes = bytes }
+        try service.start()
+        try fixture.waitUntilDone()
+        service.stop()
+        #expect(largest.contains(store.largest.withLock { $0 }))
+        #expect(service.status.instances == 30)
+    }
+
     @Test func oneRefusedRowDoesNotTakeItsBatchAlong() throws {
         final class Refusing: IngestStore {
             let inner: PostgresIngestStore
