@@ -107,6 +107,11 @@ public struct DataFolder: Sendable {
                 if access(made, F_OK) != 0 { throw DataFolder.failure("make", made) }
             }
         }
+        var status = stat()
+        if stat(folder, &status) == 0, status.st_mode & S_IFMT != S_IFDIR {
+            throw DataFolderError(
+                "\(folder) is not a folder: a file is in the way; move it, or take another folder with --data")
+        }
         guard access(folder, R_OK | W_OK | X_OK) == 0 else { throw DataFolder.failure("write into", folder) }
     }
 
