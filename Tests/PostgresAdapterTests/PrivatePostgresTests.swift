@@ -38,6 +38,37 @@ struct PrivatePostgresTests {
         }
     }
 
+    @Test func startsAgainAfterItWasKilledInTheMiddleOfWork() throws {
+        try withFolder { folder in
+            var configuration = PrivatePostgres.Configuration(folder: folder)
+            configuration.endsWithProcess = true
+            let database = PrivatePostgres(configuration)
+            try database.start()
+            // Its session outlives the server while it is busy, and keeps its memory.
+            let connection = try PostgresConnection(database.connectionString)
+            try connection.run("CREATE TABLE kept (a int); INSERT INTO kept VALUES (7)", operation: "test")
+            let killed = database.processID
+            kill(killed, SIGKILL)
+            while database.isRunning { usleep(1_000) }
+            database.stop()
+            try database.start()
+            #expect(database.isRunning && database.processID != killed)
+            let again = try PostgresConnection(database.connectionString)
+            #expect(try again.query("SELECT a FROM kept", operation: "test").integer(0, 0) == 7)
+
+            // One that took the server over starts a new one when that has ended.
+            let second = PrivatePostgres(configuration)
+            try second.start()
+            #expect(second.wasRunning)
+            database.stop()
+            #expect(!second.isRunning)
+            second.stop()
+            try second.start()
+            #expect(second.isRunning && !second.wasRunning)
+            second.stop()
+        }
+    }
+
     @Test func findsAShortSocketForALongFolder() throws {
         try withFolder("pg/" + String(repeating: "long/", count: 25)) { folder in
             var configuration = PrivatePostgres.Configuration(folder: folder)

@@ -81,6 +81,8 @@ final class TemporaryFolder {
         try Data().write(to: URL(fileURLWithPath: temporary.path + "/file"))
         let error = #expect(throws: DataFolderError.self) { try DataFolder(temporary.path + "/file/x").prepare() }
         #expect(error?.description.contains("a file is in the way") == true)
+        let file = #expect(throws: DataFolderError.self) { try DataFolder(temporary.path + "/file").prepare() }
+        #expect(file?.description.contains("is not a folder") == true)
     }
 
     @Test func isLockedOnce() throws {
@@ -155,6 +157,15 @@ final class TemporaryFolder {
 }
 
 @Suite struct SupervisionTests {
+    @Test func backsOffMoreEachTime() {
+        var backOff = BackOff(first: 250, maximum: 15_000)
+        let waits = (0..<100).map { _ in backOff.next() }
+        #expect(waits.prefix(8) == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
+        #expect(waits.allSatisfy { $0 <= 15_000 } && backOff.attempts == 100)
+        backOff.reset()
+        #expect(backOff.next() == 250)
+    }
+
     @Test func logLinesForPeople() {
         func text(_ line: String) -> String? { LogSummary.text(Array(line.utf8)) }
         let head = #"{"time":"2026-01-31T09:00:01.123Z","level":"#

@@ -61,8 +61,12 @@ public final class PrivatePostgres {
     private var logPath: String { configuration.folder + "/postgres.log" }
 
     /// Makes the cluster if there is none, starts the server, makes the database, and waits until it answers.
-    public func start() throws(PrivatePostgresError) {
+    /// - Parameter timeoutSeconds: How long it waits; nil takes the configuration's. A server that did not answer in
+    ///   time stays, and may answer later.
+    public func start(timeoutSeconds: Int? = nil) throws(PrivatePostgresError) {
         guard processID == 0 else { return }
+        let timeout = timeoutSeconds ?? configuration.startTimeoutSeconds
+        wasRunning = false
         let programs = try PostgresPrograms.find()
         let account = try Account.forServer()
         let folder = configuration.folder
@@ -80,12 +84,24 @@ public final class PrivatePostgres {
             processID = running
             wasRunning = true
             // It may be about to end, stopped by its last owner.
-            wasRunning = try waitUntilReady(socketFolder: socketFolder, port: port)
+            wasRunning = try waitUntilReady(socketFolder: socketFolder, port: port, timeoutSeconds: timeout)
         }
         if !wasRunning {
             try checkPort()
-            try startServer(programs, account, socketFolder: socketFolder, port: port)
-            _ = try waitUntilReady(socketFolder: socketFolder, port: port)
+            let deadline = monotonicMilliseconds() + UInt64(min(timeout, 10)) * 1000
+            while true {
+                do {
+                    try startServer(programs, account, socketFolder: socketFolder, port: port)
+                    _ = try waitUntilReady(socketFolder: socketFolder, port: port, timeoutSeconds: timeout)
+                    break
+                } catch {
+                    // The sessions of a server that was killed live on for a moment.
+                    guard case .failed(_, let log) = error, log.contains("shared memory block"),
+                        monotonicMilliseconds() < deadline
+                    else { throw error }
+                    usleep(200_000)
+                }
+            }
         }
         if configuration.endsWithProcess && !wasRunning { try tieToThisProcess() }
     }
@@ -93,7 +109,8 @@ public final class PrivatePostgres {
     /// Stops the server: sessions are cut, what is committed stays. Kills it after `timeoutSeconds`.
     public func stop(timeoutSeconds: Int = 30) {
         guard processID > 0 else { return }
-        kill(processID, SIGINT)
+        // The number of one that has ended may be another process's by now.
+        if isRunning { kill(processID, SIGINT) }
         if !waitForEnd(milliseconds: timeoutSeconds * 1000) {
             // The server recovers from this at its next start.
             kill(processID, SIGQUIT)
@@ -206,9 +223,11 @@ public final class PrivatePostgres {
     }
 
     /// - Returns: false when a server that was running has ended instead.
-    private func waitUntilReady(socketFolder: String, port: Int) throws(PrivatePostgresError) -> Bool {
+    private func waitUntilReady(
+        socketFolder: String, port: Int, timeoutSeconds: Int
+    ) throws(PrivatePostgresError) -> Bool {
         let maintenance = "host='\(Self.quoted(socketFolder))' port=\(port) user=\(Self.roleName) dbname=postgres"
-        let deadline = monotonicMilliseconds() + UInt64(configuration.startTimeoutSeconds) * 1000
+        let deadline = monotonicMilliseconds() + UInt64(max(0, timeoutSeconds)) * 1000
         while true {
             if let child, let status = child.finished() {
                 processID = 0
@@ -232,7 +251,7 @@ public final class PrivatePostgres {
                 throw .failed(step: "first connection", log: problem.description)
             }
             guard monotonicMilliseconds() < deadline else {
-                throw .timeout(seconds: configuration.startTimeoutSeconds, log: Self.tail(of: logPath))
+                throw .timeout(seconds: timeoutSeconds, log: Self.tail(of: logPath))
             }
             usleep(20_000)
         }

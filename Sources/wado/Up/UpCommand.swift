@@ -69,7 +69,7 @@ enum UpCommand {
         endpoints: ([String: Int32]) -> Endpoints, folder: DataFolder, withSample: Bool
     ) throws -> Int32 {
         var isReady = false
-        var databaseFailures = 0
+        let keeper = database.map { DatabaseKeeper($0, folder: folder, say: { terminal.show($0) }) }
         var sample: ServiceThread?
         defer {
             if let sample, sample.waitFinished(milliseconds: 5_000) { sample.join() }
@@ -84,7 +84,7 @@ enum UpCommand {
             }
             var changed = try supervisor.reap()
             changed = try supervisor.startAgain() || changed
-            if let database { try keepRunning(database, &databaseFailures, folder: folder, terminal: terminal) }
+            keeper?.keepRunning()
             if isReady {
                 if changed { try endpoints(supervisor.processes).write(to: folder) }
             } else if supervisor.areAllReady() {
@@ -101,23 +101,6 @@ enum UpCommand {
                 terminal.show(
                     "still waiting for \(supervisor.waitingFor.joined(separator: ", ")); logs in \(folder.log)")
             }
-        }
-    }
-
-    /// Starts a database that has ended again; gives up after five failures in a row.
-    private static func keepRunning(
-        _ database: PrivatePostgres, _ failures: inout Int, folder: DataFolder, terminal: Terminal
-    ) throws {
-        guard !database.isRunning else { return }
-        terminal.show("PostgreSQL has ended; it starts again (its log: \(folder.postgres)/postgres.log)")
-        database.stop()
-        do {
-            try database.start()
-            failures = 0
-        } catch {
-            failures += 1
-            terminal.show("PostgreSQL cannot be started: \(error)")
-            if failures >= 5 { throw error }
         }
     }
 
