@@ -12,8 +12,21 @@ public enum Sockets {
         case noSuchAddress
     }
 
+    /// Below what Linux gives to outgoing connections by itself (`ip_local_port_range`): a service that starts again
+    /// does not find such a port taken by somebody's connection.
+    private static let lastingPorts = 20_000..<32_768
+
     /// Tries to listen on a port for a moment. Port 0 finds a free one.
     public static func probe(host: String, port: Int) -> Availability {
+        guard port == 0 else { return tryListening(host: host, port: port) }
+        for _ in 0..<64 {
+            let found = tryListening(host: host, port: Int.random(in: lastingPorts))
+            if found != .taken { return found }
+        }
+        return tryListening(host: host, port: 0)
+    }
+
+    private static func tryListening(host: String, port: Int) -> Availability {
         guard let list = resolve(host, port: port, passive: true) else { return .noSuchAddress }
         defer { freeaddrinfo(list) }
         let descriptor = socket(list.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
