@@ -31,7 +31,7 @@ public struct ArchiveCounts: Sendable {
         counts.studies = try count("dicom_state_meta", "count(DISTINCT (tenant_id, study_uid))")
         counts.series = try count("dicom_state_meta")
         counts.instances = try count("dicom_state_meta", "coalesce(sum(series_related_instances), 0)")
-        counts.compactions = try count("dicom_json_meta")
+        counts.compactions = try count("dicom_json_meta", "count(*) FILTER (WHERE json_status = 0)")
         counts.deadLetters = try PostgresDeadLetters(pool: pool).count()
         counts.queueLag = Int(
             try PostgresEventBus(pool: pool).lag(group: settings[WadoSettings.consumerGroup], topic: .storage))

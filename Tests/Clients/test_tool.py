@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from conftest import PROGRAMS, PYDICOM_DATA, stored
+from conftest import PROGRAMS, PYDICOM_DATA, eventually, stored
 
 
 def wado(*arguments, check=True):
@@ -14,6 +14,13 @@ def wado(*arguments, check=True):
 def test_status(archive):
     text = wado("status", "--data", archive.data).stdout
     assert str(archive.port) in text
+
+
+def test_status_counts_what_waits(archive, web, ct_series):
+    series = ct_series(2)
+    archive.dcmtk("storescu", *series.files)
+    stored(web, series.study, 2)
+    eventually(lambda: "0 series to be compacted" in wado("status", "--data", archive.data).stdout, 60)
 
 
 def test_endpoints_have_the_agreed_form(archive):
