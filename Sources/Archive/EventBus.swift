@@ -10,6 +10,8 @@ public enum Topic: String, CaseIterable, Sendable {
     case image = "dicom_image_queue"
     /// Rows of `wado_access_log`.
     case access = "webapi_access_queue"
+    /// Rows of `dicom_problem_meta`.
+    case problem = "dicom_problem_queue"
 }
 
 /// A message to be published.

@@ -367,6 +367,38 @@ struct PostgresSeriesIndexTests {
         #expect(try consumer.poll(limit: 10, timeoutMilliseconds: 5_000).map(\.message.value) == [[1], [2]])
     }
 
+    @Test func problemsAreOneRowAKeyAndTheLatestCounts() throws {
+        let fixture = try Fixture()
+        var row = DicomProblemMetaRow(
+            tenantID: "t1", studyUID: "1.2", seriesUID: "1.2.3", sopUID: "1.2.3.4", occasion: "", rule: "not-a-date",
+            tagPath: "(0008,0020)", tableName: "dicom_state_meta", columnName: "study_date", severity: "error",
+            program: "wado-consumer", programVersion: "1", traceID: "trace", workerNodeID: "n",
+            createdTime: Timestamp(microsecondsSince1970: 1), updatedTime: Timestamp(microsecondsSince1970: 10))
+        var rows = LogRows()
+        rows.problems = [row, row]
+        try fixture.store.append(rows)
+        // Cleared by the same key written again; what comes again from before does not open it.
+        row.state = "cleared"
+        row.updatedTime = Timestamp(microsecondsSince1970: 20)
+        var cleared = LogRows()
+        cleared.problems = [row]
+        try fixture.store.append(cleared)
+        try fixture.store.append(rows)
+        // Without UIDs the trace tells one from the other.
+        for occasion in ["a", "b"] {
+            (row.studyUID, row.seriesUID, row.sopUID, row.occasion) = ("", "", "", occasion)
+            rows.problems.append(row)
+        }
+        try fixture.store.append(rows)
+        try fixture.pool.withConnection { connection throws(PostgresError) in
+            let result = try connection.query(
+                "SELECT sop_uid, occasion, state FROM dicom_problem_meta ORDER BY sop_uid, occasion", operation: "test")
+            #expect(result.rowCount == 3)
+            #expect(result.string(2, 0) == "1.2.3.4" && result.string(2, 2) == "cleared")
+            #expect(result.string(0, 1) == "a" && result.string(1, 1) == "b")
+        }
+    }
+
     @Test func accessRowsGoIntoPartitions() throws {
         let fixture = try Fixture()
         var rows = LogRows()

@@ -19,7 +19,9 @@ import Testing
         return lines.map { $0.trimmingCharacters(in: [" ", ",", "`"]) }
     }
 
-    private static let dorisTables = ["dicom_state_meta", "dicom_object_meta", "dicom_image_meta", "wado_access_log"]
+    private static let dorisTables = [
+        "dicom_state_meta", "dicom_object_meta", "dicom_image_meta", "wado_access_log", "dicom_problem_meta",
+    ]
     private static let postgresTables = dorisTables + ["dicom_json_meta"]
 
     @Test("1: a load lists exactly the columns that its table has", arguments: dorisTables)

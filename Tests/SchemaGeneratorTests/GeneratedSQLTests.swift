@@ -33,7 +33,7 @@ import Testing
         let checker = try #require(SharedFiles.url("doris-check/doris_check.py"))
         let folder = PackageFolder.url("generated-sql")
         let files = try ProjectSpec.sql().keys.filter { $0.hasPrefix("doris/") }.sorted()
-        #expect(files.count == 8)
+        #expect(files.count == 10)
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments =

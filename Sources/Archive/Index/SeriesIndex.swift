@@ -60,9 +60,11 @@ public struct LogRows: Sendable {
     public var objects: [DicomObjectMetaRow] = []
     public var images: [DicomImageMetaRow] = []
     public var access: [WadoAccessLogRow] = []
+    /// A row that is there is replaced by one of a later `updatedTime`.
+    public var problems: [DicomProblemMetaRow] = []
 
     public init() {}
-    public var isEmpty: Bool { objects.isEmpty && images.isEmpty && access.isEmpty }
+    public var isEmpty: Bool { objects.isEmpty && images.isEmpty && access.isEmpty && problems.isEmpty }
 }
 
 /// The log tables: one machine's are in PostgreSQL, others' behind topics.

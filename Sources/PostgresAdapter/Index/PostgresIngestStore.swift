@@ -62,6 +62,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
         for row in rows.objects { row.encodeCopy(into: &logs[0].1) }
         for row in rows.images { row.encodeCopy(into: &logs[1].1) }
         for row in rows.access { row.encodeCopy(into: &logs[2].1) }
+        for row in rows.problems { row.encodeCopy(into: &logs[3].1) }
         return logs.filter { !$0.1.isEmpty }
     }
 

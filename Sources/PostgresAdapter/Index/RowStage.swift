@@ -57,8 +57,9 @@ struct RowStage {
     static let objects = RowStage(table: DicomObjectMetaRow.table, conflict: .replaceOlder(by: "created_time"))
     static let images = RowStage(table: DicomImageMetaRow.table, conflict: .replaceOlder(by: "updated_time"))
     static let access = RowStage(table: WadoAccessLogRow.table, conflict: .keep)
+    static let problems = RowStage(table: DicomProblemMetaRow.table, conflict: .replaceOlder(by: "updated_time"))
     static let states = RowStage(table: DicomStateMetaRow.table, conflict: .keep)
-    static let logs = [objects, images, access]
+    static let logs = [objects, images, access, problems]
 }
 
 extension TableSchema {

@@ -8,6 +8,7 @@ import Testing
         #expect(
             ArchiveSchema.tables.map(\.name) == [
                 "dicom_state_meta", "dicom_json_meta", "dicom_object_meta", "dicom_image_meta", "wado_access_log",
+                "dicom_problem_meta",
             ])
         let state = try #require(ArchiveSchema.table("dicom_state_meta"))
         #expect(state.level == .series && state.topic == "dicom_state_queue")
