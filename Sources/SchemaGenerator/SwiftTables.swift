@@ -9,11 +9,11 @@ enum SwiftTables {
         let names = model.tables.map { "\($0.rowName).table" }.joined(separator: ", ")
         text +=
             "    /// All tables, in the order of the spec.\n    public static let tables: [TableSchema] = [\(names)]\n}\n"
-        for table in model.tables { text += "\n" + self.table(table) }
+        for table in model.tables { text += "\n" + self.table(table, brokers: model.brokers) }
         return text
     }
 
-    private static func table(_ table: TableModel) -> String {
+    private static func table(_ table: TableModel, brokers: String) -> String {
         let postgres = table.stores.contains(.postgres)
         let sql = "ArchiveSQL.\(ColumnNames.swiftIdentifier(table.name))"
         var text = "extension \(table.rowName) {\n    /// \(table.about)\n"
@@ -32,13 +32,39 @@ enum SwiftTables {
         }
         text += "        variants: \(table.variants.map(SwiftText.string) ?? "nil"),\n"
         text += "        partitionColumn: \(table.partition.map(SwiftText.string) ?? "nil"),\n"
-        text += "        topic: \(table.load.map { SwiftText.string($0.topic) } ?? "nil"),\n"
         text += "        postgresDDL: \(postgres ? "\(sql)Postgres" : "nil"),\n"
-        text += "        dorisDDL: \(table.doris == nil ? "nil" : "\(sql)Doris"),\n"
-        text += "        routineLoad: \(table.load == nil ? "nil" : "\(sql)Load"))\n\n"
+        if let doris = table.doris {
+            let names = doris.distributeBy.map { SwiftText.string(ReservedWords.doris($0)) }.joined(separator: ", ")
+            text += "        doris: DorisTable(\n            head: \(sql)Doris, distributedBy: [\(names)], "
+            text += "buckets: \(doris.buckets), replicas: \(doris.replicas), "
+            text += "sequence: \(doris.sequence.map(SwiftText.string) ?? "nil")),\n"
+        } else {
+            text += "        doris: nil,\n"
+        }
+        text +=
+            "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
         text += "    private static let columns: [ColumnSchema] = [\n"
         text += table.rowColumns.map { "        \(column($0, of: table)),\n" }.joined()
         return text + "    ]\n}\n"
+    }
+
+    private static func load(_ load: LoadModel, _ table: TableModel, brokers: String, target: String) -> String {
+        let computed = DorisSQL.computed(table).map {
+            "RoutineLoad.Computed(\(SwiftText.string($0.column)), \(SwiftText.string($0.expression)))"
+        }
+        let properties = DorisSQL.jobProperties(load).map {
+            "                (\(SwiftText.string($0.name)), \(SwiftText.string($0.value))),\n"
+        }
+        return """
+            RoutineLoad(
+                        job: \(SwiftText.string(load.job)), table: \(SwiftText.string(table.name)),
+                        topic: \(SwiftText.string(load.topic)),
+                        columns: [\(load.columns.map(SwiftText.string).joined(separator: ", "))],
+                        computed: [\(computed.joined(separator: ", "))],
+                        properties: [
+            \(properties.joined())            ],
+                        brokers: \(SwiftText.string(brokers)), target: \(target))
+            """
     }
 
     private static func column(_ column: ColumnModel, of table: TableModel) -> String {
@@ -78,13 +104,13 @@ enum SwiftTables {
         for table in model.tables {
             let name = ColumnNames.swiftName(table.name)
             if table.stores.contains(.postgres) {
-                text += "    static let \(name)Postgres = \(SwiftText.lines(PostgresSQL.ddl(table)))\n\n"
+                text += "    static let \(name)Postgres = \(SwiftText.text(PostgresSQL.ddl(table)))\n\n"
             }
             if table.doris != nil {
-                text += "    static let \(name)Doris = \(SwiftText.lines(DorisSQL.ddl(table)))\n\n"
+                text += "    static let \(name)Doris = \(SwiftText.text(DorisSQL.head(table)))\n\n"
             }
-            if let load = DorisSQL.routineLoad(table, brokers: model.brokers) {
-                text += "    static let \(name)Load = \(SwiftText.lines(load))\n\n"
+            if let load = table.load {
+                text += "    static let \(name)Load = \(SwiftText.text(DorisSQL.target(load, table)))\n\n"
             }
         }
         return text + "}\n"

@@ -24,12 +24,11 @@ enum SwiftText {
         return result + "\""
     }
 
-    /// A literal of many lines, the lines indented by four.
-    static func lines(_ text: String) -> String {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        if lines.last == "" { lines.removeLast() }
+    /// A literal of many lines, indented by four.
+    static func text(_ text: String) -> String {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let body = lines.map { $0.isEmpty ? "" : "        \($0)" }.joined(separator: "\n")
-        return "##\"\"\"\n\(body)\n\n        \"\"\"##"
+        return "##\"\"\"\n\(body)\n        \"\"\"##"
     }
 
     /// `0x0010_0020`.

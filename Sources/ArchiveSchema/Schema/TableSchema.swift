@@ -76,6 +76,20 @@ public enum ColumnType: Hashable, Sendable {
         case .timestamp: "timestamp with time zone"
         }
     }
+
+    /// The name of the type in Doris, which counts the bytes of a text and has no time of a day.
+    public var dorisName: String {
+        switch self {
+        case .text(let length): "VARCHAR(\(length * 4))"
+        case .ascii(let length): "VARCHAR(\(length))"
+        case .int: "INT"
+        case .bigint: "BIGINT"
+        case .double: "DOUBLE"
+        case .date: "DATE"
+        case .time: "VARCHAR(15)"
+        case .timestamp: "DATETIME(6)"
+        }
+    }
 }
 
 /// A column as the spec has it.
@@ -156,14 +170,19 @@ public struct TableSchema: Sendable {
     public let variants: String?
     /// In PostgreSQL partitioned by month of this column; nil when it is not partitioned.
     public let partitionColumn: String?
-    /// The topic whose messages Doris loads into it.
-    public let topic: String?
     /// The statements that create it, its indexes and comments; nil when PostgreSQL has no such table.
     public let postgresDDL: String?
-    /// The statement that creates it; nil when Doris has no such table.
-    public let dorisDDL: String?
-    /// The statement that creates its load job; nil when nothing is loaded.
-    public let routineLoad: String?
+    /// The table in Doris; nil when it has none.
+    public let doris: DorisTable?
+    /// The job that loads it; nil when nothing is loaded.
+    public let load: RoutineLoad?
+
+    /// The topic whose messages Doris loads into it.
+    public var topic: String? { load?.topic }
+    /// The statement that creates it in Doris, with replicas and buckets as the spec has them.
+    public var dorisDDL: String? { doris?.ddl() }
+    /// The statement that creates its load job, as the spec has it.
+    public var routineLoad: String? { load?.statement() }
 
     /// The columns of PostgreSQL in the order of `encodeCopy`, in quotes: for `COPY table (...)`.
     public var columnList: String {
