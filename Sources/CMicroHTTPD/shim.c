@@ -1,13 +1,16 @@
 #define _GNU_SOURCE
 #include "CMicroHTTPD.h"
 
+#include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 
 struct wado_httpd {
     struct MHD_Daemon *daemon;
@@ -104,6 +107,39 @@ uint64_t wado_httpd_bytes_moved(int socket) {
     memset(&info, 0, sizeof info);
     if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return 0;
     return info.tcpi_bytes_acked + info.tcpi_bytes_received;
+}
+
+void wado_httpd_cork(int socket, int on) {
+    setsockopt(socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+/// After a write that failed: whether it is worth another try, since the peer has made room.
+static int can_retry(int socket) {
+    if (errno == EINTR) return 1;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return 0;
+    struct pollfd wait = {.fd = socket, .events = POLLOUT};
+    return poll(&wait, 1, -1) >= 0 || errno == EINTR;
+}
+
+int wado_httpd_send(int socket, const void *bytes, size_t count) {
+    for (size_t done = 0; done < count;) {
+        ssize_t sent = send(socket, (const char *)bytes + done, count - done, MSG_NOSIGNAL);
+        if (sent >= 0) done += (size_t)sent;
+        else if (!can_retry(socket)) return -1;
+    }
+    return 0;
+}
+
+int wado_httpd_send_file(int socket, int file, int64_t *offset, size_t count) {
+    off_t position = *offset;
+    while (count > 0) {
+        ssize_t sent = sendfile(socket, file, &position, count < (1 << 30) ? count : (1 << 30));
+        if (sent == 0) errno = EIO;
+        if (sent > 0) count -= (size_t)sent;
+        else if (sent == 0 || !can_retry(socket)) return -1;
+        *offset = position;
+    }
+    return 0;
 }
 
 void wado_httpd_name_thread(const char *name) {

@@ -90,6 +90,7 @@ extension Connection {
         let method = String(cString: method)
         let target = isCut ? nil : RequestCheck.target(self.target)
         isHead = method == "HEAD"
+        isVersion10 = strcmp(version, "HTTP/1.0") == 0
         var request = HTTPRequest(
             method: method, target: target ?? "/", headers: headers, remoteAddress: address)
         func refuse(_ status: Int, _ reason: StaticString) -> MHD_Result {
@@ -98,7 +99,6 @@ extension Connection {
         }
         guard target != nil else { return refuse(400, "the request target is not a URI") }
         guard method.utf8.allSatisfy(RequestCheck.isToken) else { return refuse(400, "the method is not a token") }
-        let isVersion10 = strcmp(version, "HTTP/1.0") == 0
         if let problem = RequestCheck.problem(headers: headers, isVersion10: isVersion10) {
             return refuse(400, problem)
         }
@@ -165,6 +165,7 @@ extension Connection {
     }
 
     fileprivate func complete(isComplete: Bool) {
+        uncork()
         if let request, status != 0, let observer = core.observer {
             let known = isHead ? 0 : (isComplete ? responseLength : nil)
             observer(

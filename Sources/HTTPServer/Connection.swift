@@ -50,6 +50,9 @@ final class Connection: @unchecked Sendable {
     var targetStart: UnsafePointer<CChar>?
     var request: HTTPRequest?
     var isHead = false
+    var isVersion10 = false
+    /// What is sent waits until the answer is complete.
+    var isCorked = false
     var status = 0
     var note: (any Sendable)?
     var started: UInt64 = 0
@@ -102,7 +105,12 @@ package enum Clock {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
-    static func milliseconds() -> UInt64 { nanoseconds() / 1_000_000 }
+    /// To some milliseconds, at a fifth of the price.
+    static func milliseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return UInt64(time.tv_sec) &* 1_000 &+ UInt64(time.tv_nsec) / 1_000_000
+    }
 }
 
 /// The numeric form of a peer's address.

@@ -49,6 +49,23 @@ public struct HTTPHeaders: Sendable {
         return result
     }
 
+    /// Whether the one field under a name has one of these values, letter by letter; nil when there is no such field.
+    public func only(_ name: StaticString, isOneOf values: [StaticString]) -> Bool? {
+        var result: Bool?
+        for field in fields where matches(field, name) {
+            guard result == nil else { return false }
+            result = values.contains { value in
+                let start = Int(field.value)
+                let length = Int(field.end) - start
+                return length == value.utf8CodeUnitCount
+                    && bytes.withUnsafeBufferPointer { bytes in
+                        (0..<length).allSatisfy { bytes[start + $0] == value.utf8Start[$0] }
+                    }
+            }
+        }
+        return result
+    }
+
     public func count(of name: StaticString) -> Int {
         var count = 0
         for field in fields where matches(field, name) { count += 1 }
@@ -67,7 +84,7 @@ public struct HTTPHeaders: Sendable {
         String(decoding: bytes[Int(field.value)..<Int(field.end)], as: UTF8.self)
     }
 
-    private func matches(_ field: Field, _ name: StaticString) -> Bool {
+    func matches(_ field: Field, _ name: StaticString) -> Bool {
         let length = Int(field.value - field.name)
         guard length == name.utf8CodeUnitCount else { return false }
         let start = Int(field.name)

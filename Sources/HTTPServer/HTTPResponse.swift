@@ -1,11 +1,19 @@
 /// A response. `Date`, `Content-Length`, `Transfer-Encoding` and `Connection` are the server's business.
 public struct HTTPResponse: Sendable {
     /// 200...599.
-    public var status: Int
-    public private(set) var headers: [(name: StaticString, value: String)] = []
-    public var body: HTTPBody
+    public var status: Int {
+        didSet { prepared = nil }
+    }
+    public private(set) var headers: [(name: StaticString, value: String)] = [] {
+        didSet { prepared = nil }
+    }
+    public var body: HTTPBody {
+        didSet { prepared = nil }
+    }
     /// The connection ends after this response.
     public var closes = false
+    /// What the library made of status, headers and body, as long as these are not changed.
+    private(set) var prepared: PreparedResponse?
     /// Given back in `HTTPExchange`, for access logs.
     public var note: (any Sendable)?
 
@@ -33,6 +41,9 @@ public struct HTTPResponse: Sendable {
         headers.append((name, value.description))
     }
 
+    /// Makes what is sent, once for all copies of this response. Of bodies in memory only; others are left as they are.
+    public mutating func prepare() { prepared = PreparedResponse(self) }
+
     /// The first value under a name, spelled exactly so.
     public func header(_ name: StaticString) -> String? {
         headers.first { $0.name.description == name.description }?.value
@@ -49,6 +60,9 @@ public enum HTTPBody: Sendable {
     case file(HTTPFile, offset: Int, length: Int)
     /// Pieces one after another, all known beforehand: multipart around ranges of files.
     case segments([HTTPSegments.Segment])
+    /// Pieces one after another, sent chunked (RFC 9112 7.1), ranges of files without passing through the process: the
+    /// fastest way for multipart. As a stream where that cannot be: over TLS and to HTTP/1.0.
+    case chunked(HTTPSegments)
     /// Bytes made as they are sent.
     case stream(any HTTPBodyStream)
 
@@ -60,6 +74,7 @@ public enum HTTPBody: Sendable {
         case .shared(let bytes): bytes.count
         case .file(_, _, let length): length
         case .segments(let segments): segments.reduce(0) { $0 + $1.length }
+        case .chunked(let segments): segments.length
         case .stream(let stream): stream.length
         }
     }

@@ -53,6 +53,9 @@ public final class HTTPSegments: HTTPBodyStream {
         }
     }
 
+    /// The next segment, for one who sends them all himself; nil at the end.
+    func next() throws -> Segment? { try state.withLock { try $0.next() } }
+
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
         try state.withLock { state in
             var filled = 0

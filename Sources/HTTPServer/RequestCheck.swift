@@ -16,13 +16,13 @@ enum RequestCheck {
                 return "a header's value has a control character"
             }
             switch name.count {
-            case 4 where equals(name, "host"): hosts += 1
-            case 14 where equals(name, "content-length"):
+            case 4 where headers.matches(field, "host"): hosts += 1
+            case 14 where headers.matches(field, "content-length"):
                 lengths += 1
                 if value.isEmpty || !value.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) {
                     return "Content-Length is not a number"
                 }
-            case 17 where equals(name, "transfer-encoding"):
+            case 17 where headers.matches(field, "transfer-encoding"):
                 encodings += 1
                 if !equals(value, "chunked") { return "Transfer-Encoding is not 'chunked'" }
             default: break

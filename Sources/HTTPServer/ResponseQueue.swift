@@ -14,24 +14,32 @@ extension Connection {
         status = response.status
         note = response.note
         responseLength = response.body.length
+        let closes = response.closes || core.isStopping.load(ordering: .relaxed)
+        if !closes, let prepared = response.prepared {
+            enter(.sending)
+            return MHD_queue_response(connection, UInt32(clamping: response.status), prepared.handle)
+        }
         guard let made = make(response.body) else {
             status = 500
             return .NO
         }
         defer { MHD_destroy_response(made) }
-        for (name, value) in response.headers {
-            name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) { name in
-                _ = MHD_add_response_header(made, name, value)
-            }
-        }
-        if response.closes || core.isStopping.load(ordering: .relaxed) {
-            MHD_add_response_header(made, "Connection", "close")
-        }
+        Self.add(response.headers, to: made)
+        if closes { MHD_add_response_header(made, "Connection", "close") }
         enter(.sending)
         return MHD_queue_response(connection, UInt32(clamping: response.status), made)
     }
 
-    private func make(_ body: HTTPBody) -> OpaquePointer? {
+    static func add(_ headers: [(name: StaticString, value: String)], to made: OpaquePointer) {
+        for (name, value) in headers {
+            name.utf8Start.withMemoryRebound(to: CChar.self, capacity: name.utf8CodeUnitCount + 1) { name in
+                _ = MHD_add_response_header(made, name, value)
+            }
+        }
+    }
+
+    /// Of a body in memory; nil of another one, or without memory.
+    static func memoryResponse(_ body: HTTPBody) -> OpaquePointer? {
         switch body {
         case .empty: return MHD_create_response_from_buffer(0, nil, .RESPMEM_PERSISTENT)
         case .bytes(let bytes):
@@ -49,6 +57,13 @@ extension Connection {
                 }, owner.toOpaque())
             if response == nil { owner.release() }
             return response
+        default: return nil
+        }
+    }
+
+    private func make(_ body: HTTPBody) -> OpaquePointer? {
+        switch body {
+        case .empty, .bytes, .shared: return Self.memoryResponse(body)
         case .file(let file, let offset, let length):
             // The library would spin at the end of a file that is shorter than promised. One that is cut while it is
             // being sent ends by the stall window.
@@ -65,6 +80,7 @@ extension Connection {
                 }
                 return response
             }
+            cork()
             let descriptor = file.take()
             guard descriptor >= 0 else { return nil }
             guard
@@ -75,18 +91,41 @@ extension Connection {
             }
             return response
         case .segments(let segments): return make(.stream(HTTPSegments(segments)))
+        case .chunked(let segments):
+            guard core.configuration.tls == nil, !isHead, !isVersion10 else { return make(.stream(segments)) }
+            cork()
+            return make(segments, length: nil, blockSize: 1, sendChunks)
         case .stream(let stream):
-            let box = Unmanaged.passRetained(StreamBox(stream, self))
             let length = stream.length
-            let response = MHD_create_response_from_callback(
-                length.map { UInt64(max(0, $0)) } ?? UInt64.max, min(blockSize, max(1, length ?? blockSize)),
-                readStream, box.toOpaque(),
-                { context in
-                    if let context { Unmanaged<StreamBox>.fromOpaque(context).release() }
-                })
-            if response == nil { box.release() }
-            return response
+            return make(stream, length: length, blockSize: min(blockSize, max(1, length ?? blockSize)), readStream)
         }
+    }
+
+    private func make(
+        _ stream: any HTTPBodyStream, length: Int?, blockSize: Int, _ read: MHD_ContentReaderCallback
+    ) -> OpaquePointer? {
+        let box = Unmanaged.passRetained(StreamBox(stream, self))
+        let response = MHD_create_response_from_callback(
+            length.map { UInt64(max(0, $0)) } ?? UInt64.max, blockSize, read, box.toOpaque(),
+            { context in
+                if let context { Unmanaged<StreamBox>.fromOpaque(context).release() }
+            })
+        if response == nil { box.release() }
+        return response
+    }
+
+    /// The header waits for the body, which is sent by another call, so that they leave in one packet. Not over TLS, where
+    /// the library has more to say in between.
+    private func cork() {
+        guard core.configuration.tls == nil, !isHead else { return }
+        isCorked = true
+        wado_httpd_cork(socket, 1)
+    }
+
+    func uncork() {
+        guard isCorked else { return }
+        isCorked = false
+        wado_httpd_cork(socket, 0)
     }
 }
 
@@ -99,6 +138,17 @@ private final class StreamBox {
         self.stream = stream
         self.connection = connection
     }
+}
+
+/// Called once: sends all, and says that it was the end.
+private let sendChunks: MHD_ContentReaderCallback = { context, _, _, _ in
+    guard let context else { return -2 }
+    let box = Unmanaged<StreamBox>.fromOpaque(context).takeUnretainedValue()
+    guard let segments = box.stream as? HTTPSegments else { return -2 }
+    var sender = ChunkSender(socket: box.connection.socket)
+    defer { box.connection.sentBytes += sender.sentBytes }
+    do { try sender.send(segments) } catch { return -2 }
+    return -1
 }
 
 private let readStream: MHD_ContentReaderCallback = { context, position, buffer, capacity in

@@ -39,12 +39,18 @@ private let hasTools = ["/usr/bin/openssl", "/usr/bin/curl"].allSatisfy(FileMana
             configuration,
             answer: { request in
                 guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
-                return HTTPResponse(200, body: .file(open, offset: 100, length: 600_000))
+                guard request.target == "/chunked" else {
+                    return HTTPResponse(200, body: .file(open, offset: 100, length: 600_000))
+                }
+                return HTTPResponse(
+                    200, body: .chunked(HTTPSegments([.bytes([]), .file(open, offset: 100, length: 600_000)])))
             }
         ).serve { server in
-            let data = try run(
-                "/usr/bin/curl", ["-s", "--cacert", certificate.path, "https://localhost:\(server.port)/"])
-            #expect(Array(data) == Array(file.bytes[100..<600_100]))
+            for target in ["", "chunked"] {
+                let data = try run(
+                    "/usr/bin/curl", ["-s", "--cacert", certificate.path, "https://localhost:\(server.port)/\(target)"])
+                #expect(Array(data) == Array(file.bytes[100..<600_100]))
+            }
         }
         configuration.tls = .init(certificate: "nonsense", key: "nonsense")
         let broken = HTTPServer(configuration: configuration, handler: { _ in text("never") })

@@ -212,8 +212,9 @@ final class TestArchive {
         var body: [UInt8] = []
         var whole = response.body
         if case .segments(let segments) = whole { whole = .stream(HTTPSegments(segments)) }
+        if case .chunked(let segments) = whole { whole = .stream(segments) }
         switch whole {
-        case .empty, .segments: break
+        case .empty, .segments, .chunked: break
         case .bytes(let bytes): body = bytes
         case .shared(let shared): body = shared.bytes
         case .file(let file, let offset, let length):

@@ -4,7 +4,7 @@ public struct MultipartBoundary: Hashable, Sendable {
     /// 1 to 70 characters.
     public let value: String
 
-    /// 160 random bits, so that no content holds it but by an accident that never happens.
+    /// 128 random bits, so that no content holds it but by an accident that never happens.
     public init() {
         var generator = SystemRandomNumberGenerator()
         self.init(using: &generator)
@@ -12,10 +12,9 @@ public struct MultipartBoundary: Hashable, Sendable {
 
     public init(using generator: inout some RandomNumberGenerator) {
         var text = "wado-"
-        for _ in 0..<5 {
-            let word = UInt32.random(in: .min ... .max, using: &generator)
-            let digits = String(word, radix: 16)
-            text += String(repeating: "0", count: 8 - digits.utf8.count) + digits
+        for _ in 0..<2 {
+            let digits = String(generator.next(), radix: 16)
+            text += String(repeating: "0", count: 16 - digits.utf8.count) + digits
         }
         value = text
     }

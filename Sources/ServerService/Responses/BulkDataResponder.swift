@@ -39,7 +39,7 @@ struct BulkDataResponder: Sendable {
             let boundary = MultipartBoundary()
             let header = boundary.partHeader(isFirst: true, contentType: .octetStream, length: value.length)
             response = HTTPResponse(
-                200, body: .segments([.bytes(header), value, .bytes(boundary.closing)]))
+                200, body: .chunked(HTTPSegments([.bytes(header), value, .bytes(boundary.closing)])))
             response.add("Content-Type", boundary.contentType(of: .octetStream))
         } else {
             if case .file(let file, let offset, let length) = value {

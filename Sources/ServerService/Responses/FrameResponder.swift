@@ -170,12 +170,11 @@ struct PixelResponse {
         if choice.isMultipart {
             let boundary = MultipartBoundary()
             let mediaType = choice.mediaType
-            response = HTTPResponse(
-                200,
-                body: Self.body(parts, closing: boundary.closing) { index, length in
-                    boundary.partHeader(
-                        isFirst: index == 0, contentType: mediaType, transferSyntaxUID: uid, length: length)
-                })
+            let segments = Self.segments(parts, closing: boundary.closing) { index, length in
+                boundary.partHeader(
+                    isFirst: index == 0, contentType: mediaType, transferSyntaxUID: uid, length: length)
+            }
+            response = HTTPResponse(200, body: .chunked(segments))
             response.add("Content-Type", boundary.contentType(of: choice.mediaType))
         } else {
             if parts.count == 1, parts.part(0).count == 1,
@@ -183,7 +182,7 @@ struct PixelResponse {
             {
                 response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
             } else {
-                response = HTTPResponse(200, body: Self.body(parts, closing: []) { _, _ in [] })
+                response = HTTPResponse(200, body: .stream(Self.segments(parts, closing: []) { _, _ in [] }))
             }
             response.add("Content-Type", "\(choice.mediaType.essence); transfer-syntax=\(uid)")
         }
@@ -194,13 +193,13 @@ struct PixelResponse {
     /// Segments of one answer that are made beforehand at most; of more, each is made when it is sent.
     private static let maximumPrepared = 10_000
 
-    private static func body(
+    private static func segments(
         _ parts: PixelPartList, closing: [UInt8], header: @escaping @Sendable (Int, Int) -> [UInt8]
-    ) -> HTTPBody {
+    ) -> HTTPSegments {
         let row = PixelSegments(parts, closing: closing, header: header)
         var segments: [HTTPSegments.Segment] = []
         while segments.count <= maximumPrepared {
-            guard let segment = row.next() else { return .segments(segments) }
+            guard let segment = row.next() else { return HTTPSegments(segments) }
             segments.append(segment)
         }
         var length = closing.count
@@ -209,7 +208,7 @@ struct PixelResponse {
             length += header(index, partLength).count + partLength
         }
         let rest = PixelSegments(parts, closing: closing, header: header)
-        return .stream(HTTPSegments(length: length) { rest.next() })
+        return HTTPSegments(length: length) { rest.next() }
     }
 
     /// Uncompressed pixels are explicit little endian, whatever the file has. Compressed ones keep their transfer syntax;

@@ -33,8 +33,8 @@ struct RetrieveResponder: Sendable {
         if chosen.isMultipart {
             let boundary = MultipartBoundary()
             let header = Self.partHeader(boundary, isFirst: true, export, request, identity)
-            response = HTTPResponse(
-                200, body: .segments([.bytes(header)] + export.segments + [.bytes(boundary.closing)]))
+            let segments = HTTPSegments([.bytes(header)] + export.segments + [.bytes(boundary.closing)])
+            response = HTTPResponse(200, body: .chunked(segments))
             response.add("Content-Type", boundary.contentType(of: .dicom))
         } else {
             response = HTTPResponse(200, body: .segments(export.segments))
@@ -66,7 +66,7 @@ struct RetrieveResponder: Sendable {
         let rest = RetrieveStream(
             identities: identities, opener: opener, accept: accept, boundary: boundary, request: request)
         var response = HTTPResponse(
-            200, body: .stream(HTTPSegments(length: length) { try rest.next() }))
+            200, body: .chunked(HTTPSegments(length: length) { try rest.next() }))
         response.add("Content-Type", boundary.contentType(of: .dicom))
         return response
     }
