@@ -6,12 +6,36 @@ internal import ServiceKit
 import Synchronization
 
 /// What a response remembers for the access log.
-struct AccessNote: Sendable {
-    var operation: Operation
-    var tenant: String
-    var study: String?
-    var series: String?
-    var instance: String?
+final class AccessNote: Sendable {
+    let operation: Operation
+    let tenant: String
+    let study: String?
+    let series: String?
+    let instance: String?
+
+    init(
+        operation: Operation, tenant: String, study: String? = nil, series: String? = nil, instance: String? = nil
+    ) {
+        self.operation = operation
+        self.tenant = tenant
+        self.study = study
+        self.series = series
+        self.instance = instance
+    }
+}
+
+/// The system's random numbers, drawn many at a time.
+private struct BatchedRandom: RandomNumberGenerator {
+    private var words: [UInt64] = []
+
+    mutating func next() -> UInt64 {
+        if let word = words.popLast() { return word }
+        var system = SystemRandomNumberGenerator()
+        words = Array(repeating: 0, count: 32)
+        let isFilled = words.withUnsafeMutableBytes { getentropy($0.baseAddress, $0.count) == 0 }
+        if !isFilled { words = [] }
+        return words.popLast() ?? system.next()
+    }
 }
 
 /// Rows of `wado_access_log`, written in batches by a thread of its own. A request never waits for it: when rows come
@@ -31,8 +55,16 @@ final class AccessLog: Sendable {
     private let thread = Mutex<ServiceThread?>(nil)
     private static let batch = 2_000
 
+    /// A row that is not made yet: the request's thread has better to do.
+    private struct Entry {
+        var exchange: HTTPExchange
+        var note: AccessNote
+        /// When it began, in microseconds since 1970.
+        var time: Int64
+    }
+
     private final class Shard: Sendable {
-        let rows = Mutex<[WadoAccessLogRow]>([])
+        let entries = Mutex<[Entry]>([])
     }
 
     init(store: any LogStore, capacity: Int, node: String, logger: Logger, metrics: MetricsRegistry) {
@@ -49,30 +81,41 @@ final class AccessLog: Sendable {
 
     func append(_ exchange: HTTPExchange, _ note: AccessNote) {
         guard capacity > 0 else { return }
-        let micros = WallClock.microseconds - Int64(clamping: exchange.nanoseconds / 1_000)
-        let row = WadoAccessLogRow(
-            tenantID: note.tenant, requestTime: Timestamp(microsecondsSince1970: micros),
-            traceID: TraceID.make(microseconds: micros), workerNodeID: node,
-            method: String(exchange.request.method.prefix(16)), operation: note.operation.name,
-            path: String(exchange.request.path.prefix(1_024)), studyUID: note.study, seriesUID: note.series,
-            sopUID: note.instance, status: Int32(clamping: exchange.status),
-            bytesSent: Int64(exchange.sentBytes), durationUs: Int64(clamping: exchange.nanoseconds / 1_000),
-            remoteAddress: exchange.request.remoteAddress,
-            userAgent: exchange.request.headers["user-agent"].map { String($0.prefix(256)) })
+        let time = WallClock.microseconds - Int64(clamping: exchange.nanoseconds / 1_000)
         guard waiting.add(1, ordering: .relaxed).newValue <= capacity else {
             waiting.subtract(1, ordering: .relaxed)
             dropped.add()
             return
         }
-        let shard = UInt(bitPattern: pthread_self().hashValue) % UInt(shards.count)
-        shards[Int(shard)].rows.withLock { $0.append(row) }
+        // Threads lie as far apart as their stacks are large.
+        let shard = Int(UInt(pthread_self()) >> 20 & 0xFFFF) % shards.count
+        shards[shard].entries.withLock { $0.append(Entry(exchange: exchange, note: note, time: time)) }
+    }
+
+    private func row(_ entry: Entry, _ random: inout BatchedRandom) -> WadoAccessLogRow {
+        let exchange = entry.exchange
+        return WadoAccessLogRow(
+            tenantID: entry.note.tenant, requestTime: Timestamp(microsecondsSince1970: entry.time),
+            traceID: TraceID.make(microseconds: entry.time, using: &random), workerNodeID: node,
+            method: Self.start(of: exchange.request.method[...], 16), operation: entry.note.operation.name,
+            path: Self.start(of: exchange.request.path, 1_024), studyUID: entry.note.study,
+            seriesUID: entry.note.series, sopUID: entry.note.instance, status: Int32(clamping: exchange.status),
+            bytesSent: Int64(exchange.sentBytes), durationUs: Int64(clamping: exchange.nanoseconds / 1_000),
+            remoteAddress: exchange.request.remoteAddress,
+            userAgent: exchange.request.headers["user-agent"].map { Self.start(of: $0[...], 256) })
+    }
+
+    /// At most so many characters; without counting them where there cannot be more.
+    private static func start(of text: Substring, _ count: Int) -> String {
+        String(text.utf8.count <= count ? text : text.prefix(count))
     }
 
     func start() throws {
         let thread = try ServiceThread(name: "access-log") { stop in
             var retry: [WadoAccessLogRow] = []
-            while !stop.wait(milliseconds: 250) { self.flush(&retry) }
-            self.flush(&retry)
+            var random = BatchedRandom()
+            while !stop.wait(milliseconds: 250) { self.flush(&retry, &random) }
+            self.flush(&retry, &random)
             self.dropped.add(retry.count)
         }
         self.thread.withLock { $0 = thread }
@@ -86,36 +129,35 @@ final class AccessLog: Sendable {
         self.thread.withLock { $0 = nil }
     }
 
-    /// - Parameter retry: rows that could not be written before; gets those that could not be now.
-    private func flush(_ retry: inout [WadoAccessLogRow]) {
-        // Taken as a whole: the lock is held for a moment, however many there are.
-        var all: [WadoAccessLogRow] = []
+    /// - Parameter retry: rows that could not be written before; gets those that could not be now. They count as waiting,
+    ///   so that there is a bound.
+    private func flush(_ retry: inout [WadoAccessLogRow], _ random: inout BatchedRandom) {
+        var isDown = false
         for shard in shards {
-            var fresh: [WadoAccessLogRow] = []
-            fresh.reserveCapacity(64)
-            all += shard.rows.withLock { rows in
-                swap(&rows, &fresh)
-                return fresh
+            // Taken as a whole: the lock is held for a moment, however many there are.
+            var entries: [Entry] = []
+            entries.reserveCapacity(64)
+            shard.entries.withLock { swap(&$0, &entries) }
+            for entry in entries {
+                if retry.count >= Self.batch, !isDown { isDown = !write(&retry) }
+                seconds.observe(Double(entry.exchange.nanoseconds) * 1e-9)
+                retry.append(row(entry, &random))
             }
         }
-        for row in all { seconds.observe(Double(row.durationUs) * 1e-6) }
-        all = retry + all
-        retry = []
-        var start = 0
-        while start < all.count {
-            var rows = LogRows()
-            rows.access = Array(all[start..<min(start + Self.batch, all.count)])
-            do {
-                try store.append(rows)
-                written.add(rows.access.count)
-                start += rows.access.count
-            } catch {
-                // Once more at the next turn. They count as waiting, so that there is a bound.
-                retry = Array(all[start...])
-                logger.warning("access log not written", ["rows": .int(retry.count)])
-                break
-            }
+        if !retry.isEmpty, !isDown { _ = write(&retry) }
+    }
+
+    /// - Returns: whether they could be written; then `rows` is empty.
+    private func write(_ rows: inout [WadoAccessLogRow]) -> Bool {
+        var log = LogRows()
+        swap(&log.access, &rows)
+        do { try store.append(log) } catch {
+            swap(&log.access, &rows)
+            logger.warning("access log not written", ["rows": .int(rows.count)])
+            return false
         }
-        waiting.subtract(start, ordering: .relaxed)
+        written.add(log.access.count)
+        waiting.subtract(log.access.count, ordering: .relaxed)
+        return true
     }
 }

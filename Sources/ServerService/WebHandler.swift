@@ -13,7 +13,6 @@ package final class WebHandler: Sendable {
     private let search: SearchResponder
     private let pages: Pages
     private let cors: CORSPolicy
-    private let vary: String
 
     package init(
         configuration: ServerConfiguration, index: any SeriesIndex, metadata: any MetadataStore,
@@ -27,14 +26,14 @@ package final class WebHandler: Sendable {
         frames = FrameResponder(opener: opener)
         bulkData = BulkDataResponder(opener: opener)
         retrieve = RetrieveResponder(opener: opener, index: index, metadata: metadata)
+        cors = CORSPolicy(configuration.corsOrigins)
         self.metadata = MetadataResponder(
-            index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.openMetadataFiles))
+            index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.openMetadataFiles),
+            cors: cors)
         search = SearchResponder(
             index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults),
             maximumBytes: configuration.maximumSearchBytes)
         pages = Pages(configuration: configuration, index: index, metrics: metrics)
-        cors = CORSPolicy(configuration.corsOrigins)
-        vary = "Accept, Accept-Encoding, x-tenant" + (cors.dependsOnOrigin ? ", Origin" : "")
     }
 
     /// Answers a request without a body, or whose body does not matter.
@@ -46,31 +45,20 @@ package final class WebHandler: Sendable {
         do throws(RequestFailure) {
             guard request.method == "GET" || request.method == "HEAD" else { throw Self.notAllowed }
             let tenant = try tenant(request)
-            if let (recalled, series) = metadata.recall(request, tenant: tenant) {
-                response = recalled
-                note = AccessNote(
-                    operation: .metadataSeries, tenant: series.tenantID, study: series.studyUID,
-                    series: series.seriesUID,
-                    instance: nil)
-            } else {
-                let (route, root) = try Route.parse(request.path, roots: configuration.roots)
-                operation = route.operation
-                let (study, series, instance) = route.uids
-                note = AccessNote(
-                    operation: operation, tenant: tenant.value, study: study?.value, series: series?.value,
-                    instance: instance?.value)
-                response = try answer(
-                    route, WebRequest(http: request, tenant: tenant, root: try self.root(request, root)))
-            }
+            if let recalled = metadata.recall(request, tenant: tenant) { return recalled }
+            let (route, root) = try Route.parse(request.path, roots: configuration.roots)
+            operation = route.operation
+            let (study, series, instance) = route.uids
+            note = AccessNote(
+                operation: operation, tenant: tenant.value, study: study?.value, series: series?.value,
+                instance: instance?.value)
+            response = try answer(
+                route, WebRequest(http: request, tenant: tenant, root: try self.root(request, root)))
         } catch {
             response = error.response
         }
         cors.add(to: &response, for: request)
-        response.add("Vary", vary)
-        response.note =
-            note
-            ?? AccessNote(
-                operation: operation, tenant: configuration.defaultTenant.value, study: nil, series: nil, instance: nil)
+        response.note = note ?? AccessNote(operation: operation, tenant: configuration.defaultTenant.value)
         return response
     }
 

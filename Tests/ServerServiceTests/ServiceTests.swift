@@ -37,7 +37,8 @@ import Testing
             let answer = archive.get(path, ["Origin": "http://viewer.test"])
             #expect(answer.header("Access-Control-Allow-Origin") == "*")
             #expect(answer.header("Access-Control-Expose-Headers")?.contains("ETag") == true)
-            #expect(archive.get(path).header("Access-Control-Allow-Origin") == nil)
+            // A cache may give it to a page of another origin.
+            #expect(archive.get(path).header("Access-Control-Allow-Origin") == "*")
         }
     }
 
@@ -46,6 +47,7 @@ import Testing
         let good = archive.get("/dicom-web/studies", ["Origin": "https://good.test"])
         #expect(good.header("Access-Control-Allow-Origin") == "https://good.test")
         #expect(good.header("Vary")?.contains("Origin") == true)
+        #expect(archive.get("/dicom-web/studies").header("Access-Control-Allow-Origin") == nil)
         #expect(
             archive.get("/dicom-web/studies", ["Origin": "https://bad.test"]).header("Access-Control-Allow-Origin")
                 == nil)

@@ -5,22 +5,25 @@ struct CORSPolicy: Sendable {
     /// Origins such as `https://viewer.example.org`; `*` is any. Empty: none.
     let origins: [String]
     private let isOpen: Bool
+    private let vary: String
 
     init(_ origins: [String]) {
         self.origins = origins
         isOpen = origins.contains("*")
+        vary = "Accept, Accept-Encoding, x-tenant" + (isOpen || origins.isEmpty ? "" : ", Origin")
     }
 
-    /// Whether answers differ by origin.
-    var dependsOnOrigin: Bool { !isOpen && !origins.isEmpty }
-
-    private func allowed(_ request: HTTPRequest) -> String? {
-        guard let origin = request.headers["origin"] else { return nil }
+    /// What Access-Control-Allow-Origin says. Where any origin may read, it says so to those without an origin too: the
+    /// answer may be kept by a cache, and be another's.
+    func allowed(_ request: HTTPRequest) -> String? {
         if isOpen { return "*" }
+        guard !origins.isEmpty, let origin = request.headers["origin"] else { return nil }
         return origins.contains(origin) ? origin : nil
     }
 
+    /// Adds these headers, and what answers vary by.
     func add(to response: inout HTTPResponse, for request: HTTPRequest) {
+        response.add("Vary", vary)
         guard let origin = allowed(request) else { return }
         response.add("Access-Control-Allow-Origin", origin)
         response.add(

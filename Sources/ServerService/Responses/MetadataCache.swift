@@ -5,10 +5,26 @@ import Synchronization
 /// The compressed metadata of series sent last, in memory when they are small, else as open files. What is here is good
 /// as long as the stamp of its series stands, which is looked at again for every request, but for those that come in a burst.
 final class MetadataCache: Sendable {
-    /// A request's target and tenant: all that its answer depends on, headers apart.
+    /// A request's target, tenant and the origin that may read it: all that its answer depends on, other headers apart.
     struct Key: Hashable {
-        var target: String
-        var tenant: String
+        let target: String
+        let tenant: String
+        let origin: String?
+        /// Made once, and not while others wait.
+        private let hash: Int
+
+        init(target: String, tenant: String, origin: String?) {
+            self.target = target
+            self.tenant = tenant
+            self.origin = origin
+            var hasher = Hasher()
+            hasher.combine(target)
+            hasher.combine(tenant)
+            hasher.combine(origin)
+            hash = hasher.finalize()
+        }
+
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     }
 
     final class Entry: Sendable {
@@ -16,6 +32,8 @@ final class MetadataCache: Sendable {
         let stamp: SeriesStamp
         let tag: String
         let body: Body
+        /// What is answered to one who asks for no more than this, complete; nil of bodies that are not in memory.
+        let ready: HTTPResponse?
         fileprivate let checked: Atomic<UInt64>
 
         enum Body: Sendable {
@@ -23,14 +41,25 @@ final class MetadataCache: Sendable {
             case file(HTTPFile, offset: Int, length: Int)
         }
 
-        init(series: SeriesIdentity, stamp: SeriesStamp, tag: String, file: HTTPFile, offset: Int, length: Int) {
+        /// - Parameter finish: adds what all answers of this server have.
+        init(
+            series: SeriesIdentity, stamp: SeriesStamp, tag: String, file: HTTPFile, offset: Int, length: Int,
+            finish: (inout HTTPResponse) -> Void
+        ) {
             self.series = series
             self.stamp = stamp
             self.tag = tag
             if length <= Self.inMemory, let bytes = HTTPSharedBytes(file, at: offset, count: length) {
                 body = .bytes(bytes)
+                var response = HTTPResponse(200, body: .shared(bytes))
+                Self.addHeaders(to: &response, tag)
+                response.add("Content-Type", literal: "application/dicom+json")
+                finish(&response)
+                response.prepare()
+                ready = response
             } else {
                 body = .file(file, offset: offset, length: length)
+                ready = nil
             }
             checked = Atomic(Self.now)
         }
@@ -59,9 +88,13 @@ final class MetadataCache: Sendable {
                 guard let file = HTTPFile(sharing: file) else { return nil }
                 response = HTTPResponse(200, body: .file(file, offset: offset, length: length))
             }
+            Self.addHeaders(to: &response, tag)
+            return response
+        }
+
+        private static func addHeaders(to response: inout HTTPResponse, _ tag: String) {
             response.add("Content-Encoding", literal: "gzip")
             response.add("ETag", tag)
-            return response
         }
     }
 

@@ -9,40 +9,49 @@ struct MetadataResponder: Sendable {
     let index: any SeriesIndex
     let metadata: any MetadataStore
     let cache: MetadataCache
+    let cors: CORSPolicy
     private static let unavailable = RequestFailure(503, "the archive's metadata cannot be read now; try again later")
 
-    /// The answer for a request that was answered before, when nothing has changed: no routing, no parsing.
-    func recall(_ request: HTTPRequest, tenant: TenantID) -> (response: HTTPResponse, series: SeriesIdentity)? {
-        guard Self.wantsDICOMJSON(request) else { return nil }
-        switch request.headers.joined("accept-encoding") {
-        case "gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd": break
-        default: return nil
-        }
-        let key = MetadataCache.Key(target: request.target, tenant: tenant.value)
-        guard request.headers["if-none-match"] == nil,
-            let entry = cache.entry(of: key, mayBeRecent: true, stampNow: metadata.stamp(of:)),
-            var response = entry.response
+    /// The complete answer for a request that was answered before, when nothing has changed: no routing, no parsing.
+    func recall(_ request: HTTPRequest, tenant: TenantID) -> HTTPResponse? {
+        guard request.headers.only("accept-encoding", isOneOf: Self.usualEncodings) == true,
+            Self.wantsDICOMJSON(request), request.headers.count(of: "if-none-match") == 0
         else { return nil }
-        response.add("Content-Type", literal: "application/dicom+json")
-        return (response, entry.series)
+        return cache.entry(of: key(request, tenant), mayBeRecent: true, stampNow: metadata.stamp(of:))?.ready
+    }
+
+    /// What programs and browsers that take gzip say.
+    private static let usualEncodings: [StaticString] = [
+        "gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd",
+    ]
+
+    private func key(_ request: HTTPRequest, _ tenant: TenantID) -> MetadataCache.Key {
+        MetadataCache.Key(target: request.target, tenant: tenant.value, origin: cors.allowed(request))
     }
 
     func respond(_ request: WebRequest, study: UID, series: UID) throws(RequestFailure) -> HTTPResponse {
         let type = try Self.negotiate(request)
         let identity = SeriesIdentity(tenantID: request.tenant.value, studyUID: study.value, seriesUID: series.value)
-        let key = MetadataCache.Key(target: request.http.target, tenant: request.tenant.value)
-        if request.acceptsGzip, let entry = cache.entry(of: key, stampNow: metadata.stamp(of:)) {
+        let key = key(request.http, request.tenant)
+        let acceptsGzip = request.acceptsGzip
+        if acceptsGzip, let entry = cache.entry(of: key, stampNow: metadata.stamp(of:)) {
             return try Self.compressed(entry, type, request)
         }
-        let stamp = request.acceptsGzip ? metadata.stamp(of: identity) : nil
+        let stamp = acceptsGzip ? metadata.stamp(of: identity) : nil
         guard let snapshot = try Self.attempt({ try metadata.snapshot(of: identity) }) else {
             throw .notFound("there is no such series")
         }
-        if request.acceptsGzip, let stored = snapshot.compressed {
+        if acceptsGzip, let stored = snapshot.compressed {
             guard let file = HTTPFile(duplicating: stored.fileDescriptor) else { throw Self.unavailable }
             let entry = MetadataCache.Entry(
                 series: identity, stamp: stamp ?? SeriesStamp(), tag: "\"\(snapshot.version)-gzip\"", file: file,
-                offset: stored.offset, length: stored.length)
+                offset: stored.offset, length: stored.length
+            ) { response in
+                cors.add(to: &response, for: request.http)
+                response.note = AccessNote(
+                    operation: .metadataSeries, tenant: identity.tenantID, study: identity.studyUID,
+                    series: identity.seriesUID)
+            }
             // Not when the series changed while it was opened.
             if let stamp, request.http.query == nil, metadata.stamp(of: identity) == stamp {
                 cache.insert(entry, for: key)
@@ -107,11 +116,10 @@ struct MetadataResponder: Sendable {
 
     /// Whether it wants what every browser, script and viewer wants: `application/dicom+json`, told without a parser.
     private static func wantsDICOMJSON(_ request: HTTPRequest) -> Bool {
-        switch request.headers["accept"] {
-        case nil, "*/*", "application/dicom+json": true
-        default: false
-        }
+        request.headers.only("accept", isOneOf: usualTypes) ?? true
     }
+
+    private static let usualTypes: [StaticString] = ["*/*", "application/dicom+json"]
 
     static func negotiate(_ request: WebRequest) throws(RequestFailure) -> MediaType {
         if wantsDICOMJSON(request.http), request.http.query == nil { return .dicomJSON }
