@@ -59,12 +59,45 @@ import Testing
         }
     }
 
-    /// Patterns made to be slow are not.
+    /// Patterns made to be slow are not: the length of a pattern times that of a value would be a thousand million steps.
     @Test func wildcardsTakeBoundedTime() throws {
-        let value = String(repeating: "a", count: 60_000)
+        let value = String(repeating: "a", count: 1_000_000)
         let json = Array(#"{"00100020":{"vr":"LO","Value":["\#(value)"]}}"#.utf8)
-        let pattern = String(repeating: "*a", count: 100) + "*b"
-        #expect(try !Self.matches("PatientID=" + pattern, json))
+        for pattern in ["*" + String(repeating: "a", count: 1_000) + "b*", String(repeating: "*a", count: 500) + "*b"] {
+            #expect(try !Self.matches("PatientID=" + pattern, json))
+        }
+        #expect(try Self.matches("PatientID=*" + String(repeating: "a?", count: 500), json))
+    }
+
+    /// By a few letters, so that they often nearly match, and across the bounds of 64 characters.
+    @Test func wildcardsMatchWhatTheirMeaningSays() throws {
+        func naive(_ pattern: Substring, _ value: Substring) -> Bool {
+            guard let first = pattern.first else { return value.isEmpty }
+            if first == "*" {
+                return naive(pattern.dropFirst(), value) || (!value.isEmpty && naive(pattern, value.dropFirst()))
+            }
+            guard let next = value.first, first == "?" || first == next else { return false }
+            return naive(pattern.dropFirst(), value.dropFirst())
+        }
+        var generator = SystemRandomNumberGenerator()
+        func text(_ letters: String, _ count: Int) -> String {
+            String((0..<count).compactMap { _ in letters.randomElement(using: &generator) })
+        }
+        var found = 0
+        for round in 0..<2_000 {
+            // Long ones begin alike.
+            let start = round % 4 == 0 ? text("ab", 58 + round % 11) : ""
+            let pattern = start + text("ab?*", 1 + round % 7) + "*"
+            let value = start + text("ab", round % 9)
+            let json = Array(#"{"00100020":{"vr":"LO","Value":["\#(value)"]}}"#.utf8)
+            guard !value.isEmpty else { continue }
+            let expected = naive(pattern[...], value[...])
+            found += expected ? 1 : 0
+            // A pattern of nothing but stars is universal matching.
+            guard pattern.contains(where: { $0 != "*" }) else { continue }
+            #expect(try Self.matches("PatientID=" + pattern, json) == expected, "\(pattern) \(value)")
+        }
+        #expect(found > 100)
     }
 
     @Test func answers() throws {
