@@ -13,44 +13,6 @@ extension DICOMJSON {
     }
 }
 
-/// Value representations as numbers, so that the switch is a table.
-private enum Code {
-    static let ae: UInt16 = 0x4145
-    static let `as`: UInt16 = 0x4153
-    static let at: UInt16 = 0x4154
-    static let cs: UInt16 = 0x4353
-    static let da: UInt16 = 0x4441
-    static let ds: UInt16 = 0x4453
-    static let dt: UInt16 = 0x4454
-    static let fd: UInt16 = 0x4644
-    static let fl: UInt16 = 0x464C
-    static let `is`: UInt16 = 0x4953
-    static let lo: UInt16 = 0x4C4F
-    static let lt: UInt16 = 0x4C54
-    static let ob: UInt16 = 0x4F42
-    static let od: UInt16 = 0x4F44
-    static let of: UInt16 = 0x4F46
-    static let ol: UInt16 = 0x4F4C
-    static let ov: UInt16 = 0x4F56
-    static let ow: UInt16 = 0x4F57
-    static let pn: UInt16 = 0x504E
-    static let sh: UInt16 = 0x5348
-    static let sl: UInt16 = 0x534C
-    static let sq: UInt16 = 0x5351
-    static let ss: UInt16 = 0x5353
-    static let st: UInt16 = 0x5354
-    static let sv: UInt16 = 0x5356
-    static let tm: UInt16 = 0x544D
-    static let uc: UInt16 = 0x5543
-    static let ui: UInt16 = 0x5549
-    static let ul: UInt16 = 0x554C
-    static let un: UInt16 = 0x554E
-    static let ur: UInt16 = 0x5552
-    static let us: UInt16 = 0x5553
-    static let ut: UInt16 = 0x5554
-    static let uv: UInt16 = 0x5556
-}
-
 /// Writes data sets; all offsets are into one buffer.
 private struct DICOMJSONEncoder: ~Copyable {
     var sink: JSONSink
@@ -91,7 +53,7 @@ private struct DICOMJSONEncoder: ~Copyable {
         if let stop = dataSet.stopElement, Self.isPixelData(stop.tag.rawValue), stop.tag.rawValue != previous {
             // Encapsulated without a VR, eight bytes of header: it is OB (PS3.5 A.4), as when it is read whole.
             let isImplicit = stop.isUndefinedLength && stop.valueOffset - stop.offset == 8
-            sink.beginAttribute(stop.tag.rawValue, isImplicit ? Code.ob : stop.vr.rawValue, isFirst: isFirst)
+            sink.beginAttribute(stop.tag.rawValue, isImplicit ? VRCode.ob : stop.vr.rawValue, isFirst: isFirst)
             if stop.length > 0 || stop.isUndefinedLength { uri(stop.tag.rawValue) }
             sink.append(byte: 0x7D)
         }
@@ -107,9 +69,9 @@ private struct DICOMJSONEncoder: ~Copyable {
         // Group lengths; and items or delimiters that stand where they may not.
         if tag & 0xFFFF == 0 || tag >> 16 == 0xFFFE { return }
         let isSequence = element.isSequence
-        var vr = isSequence ? Code.sq : element.vr.rawValue
+        var vr = isSequence ? VRCode.sq : element.vr.rawValue
         // A private creator is LO, also where it is written as UN (PS3.5 7.8.1, 6.2.2).
-        if vr == Code.un, tag & 0x1_0000 != 0, (0x10...0xFF).contains(tag & 0xFFFF) { vr = Code.lo }
+        if vr == VRCode.un, tag & 0x1_0000 != 0, (0x10...0xFF).contains(tag & 0xFFFF) { vr = VRCode.lo }
         sink.beginAttribute(tag, vr, isFirst: isFirst)
         isFirst = false
         let range = element.valueRange
@@ -124,26 +86,26 @@ private struct DICOMJSONEncoder: ~Copyable {
         }
         let isBig = element.isBigEndian
         switch vr {
-        case Code.ae, Code.as, Code.cs, Code.da, Code.dt, Code.tm, Code.ui:
+        case VRCode.ae, VRCode.as, VRCode.cs, VRCode.da, VRCode.dt, VRCode.tm, VRCode.ui:
             text(value, element, dataSet, split: true, leading: true)
-        case Code.lo, Code.sh: text(value, element, dataSet, split: true, leading: true)
-        case Code.uc: text(value, element, dataSet, split: true, leading: false)
-        case Code.lt, Code.st, Code.ut, Code.ur: text(value, element, dataSet, split: false, leading: false)
-        case Code.ds, Code.is: decimals(value)
-        case Code.pn: names(value, element, dataSet)
-        case Code.us: integers(value, UInt16.self, isBig)
-        case Code.ss: integers(value, Int16.self, isBig)
-        case Code.ul: integers(value, UInt32.self, isBig)
-        case Code.sl: integers(value, Int32.self, isBig)
-        case Code.uv: integers(value, UInt64.self, isBig)
-        case Code.sv: integers(value, Int64.self, isBig)
-        case Code.fl: floats(value, isBig)
-        case Code.fd: doubles(value, isBig)
-        case Code.at: tags(value, isBig)
-        case Code.sq: sequence(element, dataSet, bytes)
-        case Code.ow: binary(tag, value, isBig ? 2 : 1)
-        case Code.of, Code.ol: binary(tag, value, isBig ? 4 : 1)
-        case Code.od, Code.ov: binary(tag, value, isBig ? 8 : 1)
+        case VRCode.lo, VRCode.sh: text(value, element, dataSet, split: true, leading: true)
+        case VRCode.uc: text(value, element, dataSet, split: true, leading: false)
+        case VRCode.lt, VRCode.st, VRCode.ut, VRCode.ur: text(value, element, dataSet, split: false, leading: false)
+        case VRCode.ds, VRCode.is: decimals(value)
+        case VRCode.pn: names(value, element, dataSet)
+        case VRCode.us: integers(value, UInt16.self, isBig)
+        case VRCode.ss: integers(value, Int16.self, isBig)
+        case VRCode.ul: integers(value, UInt32.self, isBig)
+        case VRCode.sl: integers(value, Int32.self, isBig)
+        case VRCode.uv: integers(value, UInt64.self, isBig)
+        case VRCode.sv: integers(value, Int64.self, isBig)
+        case VRCode.fl: floats(value, isBig)
+        case VRCode.fd: doubles(value, isBig)
+        case VRCode.at: tags(value, isBig)
+        case VRCode.sq: sequence(element, dataSet, bytes)
+        case VRCode.ow: binary(tag, value, isBig ? 2 : 1)
+        case VRCode.of, VRCode.ol: binary(tag, value, isBig ? 4 : 1)
+        case VRCode.od, VRCode.ov: binary(tag, value, isBig ? 8 : 1)
         default: binary(tag, value, 1)
         }
         sink.append(byte: 0x7D)
