@@ -54,7 +54,8 @@ final class AnswerMemory: Sendable {
 
     /// A deflated file, inflated: once for all who want it at the same time.
     ///
-    /// Throws 503 when there is too little memory now, 500 when the file cannot be inflated at all.
+    /// Throws 503 when there is too little memory now, 406 when it inflates to more than is ever allowed, 500 when the
+    /// file is damaged.
     func inflate(_ file: HTTPFile) throws(RequestFailure) -> WholeFile {
         if let shared = living(file.identity) { return shared }
         return try inflating.withLock { _ throws(RequestFailure) in
@@ -68,8 +69,12 @@ final class AnswerMemory: Sendable {
                     try DICOMFile(storage: ByteStorage(mapping: descriptor), options: options)
                 }
             } catch {
-                if error.code == .inflatesTooFar, free < min(capacity, ReadOptions.whole.maximumInflatedBytes) {
-                    throw Self.busy
+                let limit = min(capacity, ReadOptions.whole.maximumInflatedBytes)
+                if error.code == .inflatesTooFar {
+                    guard free >= limit else { throw Self.busy }
+                    throw .notAcceptable(
+                        "the stored instance is deflated and inflates to more than \(limit) bytes, the most that this"
+                            + " server takes; application/dicom with transfer-syntax=* gets it as it is stored")
                 }
                 throw StoredInstance.failure(error, "the stored file cannot be inflated")
             }
