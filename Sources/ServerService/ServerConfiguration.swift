@@ -22,13 +22,15 @@ public struct ServerConfiguration: Sendable {
     public var maximumResults = 5_000
     /// Bytes of the answer to one search, about: it ends with the result that reaches them, and a Warning says so.
     public var maximumSearchBytes = 64 << 20
+    /// Instances that one search compares at most with attributes that the index has no column for; beyond, it is 413.
+    public var maximumCompared = 1_000_000
     /// Bytes of memory that inflated and converted instances take until they are sent, of all answers together; beyond,
     /// requests that need more are answered with 503.
     public var answerMemoryBytes = 512 << 20
     /// Bytes of memory for where frames lie in files.
     public var layoutCacheBytes = 64 << 20
-    /// Files of compressed metadata that are kept open at most, those sent last.
-    public var openMetadataFiles = 128
+    /// Series whose compressed metadata are kept at hand, those sent last: in memory up to 256 KiB, else as open files.
+    public var metadataCacheSeries = 128
     /// Rows of the access log that wait to be written at most; more are dropped and counted. 0: no access log.
     public var accessLogCapacity = 20_000
     /// Names this server in the access log.

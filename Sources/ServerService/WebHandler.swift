@@ -28,11 +28,11 @@ package final class WebHandler: Sendable {
         retrieve = RetrieveResponder(opener: opener, index: index, metadata: metadata)
         cors = CORSPolicy(configuration.corsOrigins)
         self.metadata = MetadataResponder(
-            index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.openMetadataFiles),
+            index: index, metadata: metadata, cache: MetadataCache(capacity: configuration.metadataCacheSeries),
             cors: cors)
         search = SearchResponder(
             index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults),
-            maximumBytes: configuration.maximumSearchBytes)
+            maximumBytes: configuration.maximumSearchBytes, maximumCompared: max(1, configuration.maximumCompared))
         pages = Pages(configuration: configuration, index: index, metrics: metrics)
     }
 

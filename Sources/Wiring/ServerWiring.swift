@@ -21,6 +21,10 @@ extension ServerConfiguration {
         publicURL = url.isEmpty ? nil : url
         corsOrigins = settings[WadoSettings.corsOrigins]
         maximumResults = settings[WadoSettings.maximumResults]
+        maximumSearchBytes = settings[WadoSettings.maximumSearch] << 20
+        maximumCompared = settings[WadoSettings.maximumCompared]
+        metadataCacheSeries = settings[WadoSettings.metadataCache]
+        answerMemoryBytes = settings[WadoSettings.answerMemory] << 20
         layoutCacheBytes = settings[WadoSettings.layoutCache] << 20
         if !settings[WadoSettings.accessLog] { accessLogCapacity = 0 }
         nodeID = Node.name(settings)

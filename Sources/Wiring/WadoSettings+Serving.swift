@@ -27,6 +27,12 @@ extension WadoSettings {
     public static let maximumResults = Setting.integer(
         "http.maximum_results", in: 1...100_000, default: 5_000,
         "Results of one search at most; a warning in the answer says when there are more.")
+    public static let maximumSearch = Setting.integer(
+        "http.maximum_search_mib", in: 1...4_096, default: 64, unit: "MiB",
+        "Size of the answer to one search at most, about; a warning in the answer says when there are more results.")
+    public static let maximumCompared = Setting.integer(
+        "http.maximum_compared", in: 1_000...1_000_000_000, default: 1_000_000,
+        "Instances that one search compares at most, when it asks for attributes that the index does not have.")
     public static let httpConnections = Setting.integer(
         "http.maximum_connections", in: 1...10_000, default: 512, "Connections at a time, each with a thread.")
     public static let httpConnectionsPerAddress = Setting.integer(
@@ -43,6 +49,13 @@ extension WadoSettings {
     public static let layoutCache = Setting.integer(
         "http.frame_cache_mib", in: 0...65_536, default: 64, unit: "MiB",
         "Memory for where frames lie in files.")
+    public static let metadataCache = Setting.integer(
+        "http.metadata_cache", in: 0...100_000, default: 128,
+        "Series whose compressed metadata are kept at hand, those sent last: in memory up to 256 KiB, else as open files."
+    )
+    public static let answerMemory = Setting.integer(
+        "http.answer_memory_mib", in: 16...1_048_576, default: 512, unit: "MiB",
+        "Memory of inflated and converted instances until they are sent, of all answers together.")
     public static let accessLog = Setting.flag(
         "http.access_log", default: true, "Whether requests become rows of wado_access_log.")
 
@@ -50,8 +63,9 @@ extension WadoSettings {
         "http", "Web server",
         [
             AnySetting(httpAddress), AnySetting(httpPort), AnySetting(httpRoots), AnySetting(publicURL),
-            AnySetting(corsOrigins), AnySetting(maximumResults), AnySetting(httpConnections),
-            AnySetting(httpConnectionsPerAddress), AnySetting(httpHeaderDeadline), AnySetting(httpIdle),
-            AnySetting(httpSessions), AnySetting(layoutCache), AnySetting(accessLog),
+            AnySetting(corsOrigins), AnySetting(maximumResults), AnySetting(maximumSearch),
+            AnySetting(maximumCompared), AnySetting(httpConnections), AnySetting(httpConnectionsPerAddress),
+            AnySetting(httpHeaderDeadline), AnySetting(httpIdle), AnySetting(httpSessions), AnySetting(layoutCache),
+            AnySetting(metadataCache), AnySetting(answerMemory), AnySetting(accessLog),
         ])
 }

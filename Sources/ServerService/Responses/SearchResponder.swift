@@ -13,7 +13,7 @@ struct SearchResponder: Sendable {
     /// Bytes of one answer, about: it ends with the result that reaches them.
     let maximumBytes: Int
     /// Instances that one search compares at most.
-    var maximumCompared = 1_000_000
+    let maximumCompared: Int
 
     private static let unavailable = RequestFailure(503, "the archive's index cannot be asked now; try again later")
     private static let cutWarning =
