@@ -77,7 +77,9 @@ let package = Package(
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
         module("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
-        module("ConsumerService", ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit"]),
+        module(
+            "ConsumerService",
+            ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         module("WebWorkerService", ["Archive", "ArchiveSchema", "DICOMWeb", "ServiceKit"]),
         module(
             "ServerService",
@@ -122,7 +124,7 @@ let package = Package(
         tests("DICOMNetwork", ["DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
         tests("ArchiveSchema", ["DICOMCore", "PostgresAdapter", "PostgresTestSupport"]),
-        tests("Archive", ["ArchiveSchema", "DICOMCore"]),
+        tests("Archive", ["ArchiveSchema", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         tests(
             "PostgresAdapter",
             [

@@ -6,21 +6,27 @@ struct ConsumerBatch {
     struct Item {
         var message: ReceivedMessage
         var content: Content
+
+        var isDeadLetter: Bool { if case .deadLetter = content { true } else { false } }
     }
     enum Content {
         case instance(ExtractedInstance)
+        /// A problem that another service saw.
+        case problem(DicomProblemMetaRow)
         case deadLetter(reason: String, detail: String)
     }
 
     private(set) var items: [Item] = []
-    /// Bytes of messages and metadata.
+    /// Bytes of messages and metadata, and about those of problems.
     private(set) var bytes = 0
 
     var isEmpty: Bool { items.isEmpty }
 
     mutating func add(_ item: Item) {
         bytes += item.message.message.value.count
-        if case .instance(let instance) = item.content { bytes += instance.metadata.json.count }
+        if case .instance(let instance) = item.content {
+            bytes += instance.metadata.json.count + instance.problems.count * 512
+        }
         items.append(item)
     }
 
@@ -49,15 +55,21 @@ struct ConsumerBatch {
         return updates
     }
 
-    /// - Parameter counts: the instances that each series has now.
-    func ingest(counts: [SeriesIdentity: Int]) -> IngestBatch {
+    /// - Parameters:
+    ///   - counts: the instances that each series has now.
+    ///   - node: who writes it.
+    func ingest(counts: [SeriesIdentity: Int], node: String) -> IngestBatch {
         var batch = IngestBatch()
         var places: [SeriesIdentity: Int] = [:]
         for item in items {
             switch item.content {
             case .deadLetter(let reason, let detail):
-                batch.deadLetters.append(DeadLetter(message: item.message, reason: reason, detail: detail))
+                let letter = DeadLetter(message: item.message, reason: reason, detail: detail)
+                batch.deadLetters.append(letter)
+                batch.logs.problems += ConsumerProblems.rows(of: letter, node: node)
+            case .problem(let row): batch.logs.problems.append(row)
             case .instance(let instance):
+                batch.logs.problems += instance.problems
                 batch.logs.objects.append(instance.object)
                 batch.logs.images.append(instance.image)
                 guard let place = places[instance.series] else {

@@ -8,6 +8,10 @@ public final class ConsumerService: Sendable {
     public struct Configuration: Sendable {
         /// The consumer group; its members share the queue.
         public var group = "dicom-consumer-group"
+        /// Takes the problems that other services saw from their topic too; not where something else loads that.
+        public var takesProblems = true
+        /// Names this process in the rows it writes; at most 64 characters.
+        public var node = "consumer"
         /// Workers, each a member of the group with a thread of its own.
         public var threads = 2
         /// Instances of one transaction at most.
@@ -67,8 +71,9 @@ public final class ConsumerService: Sendable {
     /// Starts the workers. A bus or database that is down now is waited for.
     /// - Throws: `ThreadError`, or what the bus says of the group.
     public func start() throws {
+        let topics: [Topic] = configuration.takesProblems ? [.storage, .problem] : [.storage]
         for number in 0..<max(1, configuration.threads) {
-            let consumer = try bus.makeConsumer(group: configuration.group, topics: [.storage])
+            let consumer = try bus.makeConsumer(group: configuration.group, topics: topics)
             let worker = ConsumerWorker(
                 configuration, consumer: consumer, store: store, metadata: metadata, logger: logger, metrics: metrics)
             // The worker, and with it the consumer, is used by that thread alone.
@@ -119,6 +124,7 @@ struct ConsumerMetrics: Sendable {
     let batches: Counter
     let deadLetters: Counter
     let columnProblems: Counter
+    let problemRows: Counter
     let failures: Counter
     let batchSeconds: Histogram
     let healthyWorkers: Gauge
@@ -130,6 +136,8 @@ struct ConsumerMetrics: Sendable {
             "wado_consumer_dead_letters_total", help: "Messages that can never succeed.")
         columnProblems = registry.counter(
             "wado_consumer_column_problems_total", help: "Values that their column could not take as they are.")
+        problemRows = registry.counter(
+            "wado_consumer_problem_rows_total", help: "Rows of dicom_problem_meta written, repeats included.")
         failures = registry.counter(
             "wado_consumer_failures_total", help: "Attempts that failed because something outside was down.")
         batchSeconds = registry.histogram(

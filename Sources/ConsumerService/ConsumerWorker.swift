@@ -67,7 +67,7 @@ final class ConsumerWorker {
     private func process(_ messages: ArraySlice<ReceivedMessage>, _ stop: StopToken) -> Bool {
         var batch = ConsumerBatch()
         for message in messages {
-            guard let content = extract(message.message, stop) else { return false }
+            guard let content = extract(message, stop) else { return false }
             if case .deadLetter(let reason, let detail) = content {
                 report(message, reason: reason, detail: detail)
             }
@@ -80,15 +80,22 @@ final class ConsumerWorker {
         return batch.isEmpty || write(batch, stop)
     }
 
-    private func extract(_ message: Message, _ stop: StopToken) -> ConsumerBatch.Content? {
+    private func extract(_ received: ReceivedMessage, _ stop: StopToken) -> ConsumerBatch.Content? {
+        if received.topic == .problem {
+            do {
+                return .problem(try DicomProblemMetaRow(json: received.message.value))
+            } catch {
+                return .deadLetter(reason: "event_unreadable", detail: "\(error)")
+            }
+        }
         while true {
             do {
-                switch try extractor.extract(message) {
+                switch try extractor.extract(received.message) {
                 case .refused(let reason, let detail): return .deadLetter(reason: reason, detail: detail)
                 case .extracted(let instance):
-                    if !instance.problems.isEmpty {
-                        metrics.columnProblems.add(instance.problems.count)
-                        for problem in instance.problems.prefix(4) {
+                    if !instance.columnProblems.isEmpty {
+                        metrics.columnProblems.add(instance.columnProblems.count)
+                        for problem in instance.columnProblems.prefix(4) {
                             logger.warning(
                                 "value does not fit its column",
                                 ["problem": .string("\(problem)"), "trace_id": .string(instance.object.traceID)])
@@ -112,18 +119,19 @@ final class ConsumerWorker {
                 let counts = try metadata.append(updates)
                 var bySeries: [SeriesIdentity: Int] = [:]
                 for (update, count) in zip(updates, counts) { bySeries[update.series] = count }
-                try store.write(batch.ingest(counts: bySeries))
+                let ingest = batch.ingest(counts: bySeries, node: configuration.node)
+                try store.write(ingest)
                 metrics.batches.add()
-                for item in batch.items {
-                    if case .instance = item.content { metrics.instances.add() } else { metrics.deadLetters.add() }
-                }
+                metrics.instances.add(ingest.logs.objects.count)
+                metrics.deadLetters.add(ingest.deadLetters.count)
+                metrics.problemRows.add(ingest.logs.problems.count)
                 failures = 0
                 return true
             } catch {
                 // Anything else, be it for ever, is no message's fault: they all wait until somebody mends it.
                 if let error = error as? any RetriableError, error.isDueToInput {
                     if let (first, second) = batch.halves() { return write(first, stop) && write(second, stop) }
-                    if let item = batch.items.first, case .instance = item.content {
+                    if let item = batch.items.first, !item.isDeadLetter {
                         let detail = "\(error)"
                         report(item.message, reason: "row_refused", detail: detail)
                         var letter = ConsumerBatch()

@@ -11,7 +11,9 @@ struct ExtractedInstance {
     var image: DicomImageMetaRow
     var object: DicomObjectMetaRow
     var metadata: InstanceMetadata
-    var problems: [ColumnProblem]
+    var columnProblems: [ColumnProblem]
+    /// Those of columns, and what was odd with the file.
+    var problems: [DicomProblemMetaRow]
 }
 
 /// Something outside that may pass by itself hinders the work.
@@ -52,10 +54,11 @@ final class InstanceExtractor {
         else { return .refused(reason: "identity_invalid", detail: "tenant or UIDs cannot be part of a path") }
         let identity = InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
 
+        // The path follows from the identity; what the event says of it is for people.
+        let path = paths.absolute(ArchivePaths.instance(identity))
         let file: DICOMFile
         do {
-            // The path follows from the identity; what the event says of it is for people.
-            file = try reader.read(path: paths.absolute(ArchivePaths.instance(identity)))
+            file = try reader.read(path: path)
         } catch {
             guard error.code == .unreadable else { return .refused(reason: "file_unreadable", detail: "\(error)") }
             // A store that is not mounted is no reason to give its instances up.
@@ -77,6 +80,8 @@ final class InstanceExtractor {
         do {
             state = try DicomStateMetaRow(extracting: file.dataSet, from: context, problems: &problems)
             image = try DicomImageMetaRow(extracting: file.dataSet, from: context, problems: &problems)
+            // The row itself came with the event; what broke its columns did not.
+            _ = try DicomObjectMetaRow(extracting: file.dataSet, from: context, problems: &problems)
         } catch {
             return .refused(reason: "key_missing", detail: "\(error)")
         }
@@ -99,6 +104,9 @@ final class InstanceExtractor {
             ExtractedInstance(
                 series: SeriesIdentity(tenantID: tenant.value, studyUID: study.value, seriesUID: series.value),
                 state: state, image: image, object: object,
-                metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json), problems: problems))
+                metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json),
+                columnProblems: problems,
+                problems: ConsumerProblems.rows(of: file, at: path, image, problems, context, node: configuration.node))
+        )
     }
 }

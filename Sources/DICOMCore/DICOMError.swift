@@ -61,8 +61,14 @@ extension DICOMError: CustomStringConvertible {
     public var description: String {
         var text = "\(code.rawValue) at byte \(byteOffset)"
         if systemError != 0 { text += ", errno \(systemError)" }
-        if path.isEmpty { return text }
-        text += ", "
+        return path.isEmpty ? text : text + ", " + place
+    }
+
+    /// The path as text, such as `(0040,A730)[2](0040,A043)`.
+    public var place: String { Self.place(path) }
+
+    static func place(_ path: [PathComponent]) -> String {
+        var text = ""
         for step in path {
             switch step {
             case .tag(let tag): text += "(\(hexadecimal(tag.group)),\(hexadecimal(tag.element)))"
@@ -72,7 +78,7 @@ extension DICOMError: CustomStringConvertible {
         return text
     }
 
-    private func hexadecimal(_ value: UInt16) -> String {
+    private static func hexadecimal(_ value: UInt16) -> String {
         let digits = String(value, radix: 16, uppercase: true)
         return String(repeating: "0", count: 4 - digits.utf8.count) + digits
     }

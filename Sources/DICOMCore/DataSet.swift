@@ -17,6 +17,8 @@ final class DataSetTree: @unchecked Sendable {
     /// The bytes of the file, where they are not the storage (deflated).
     var fileStorage: ByteStorage?
     var stopElement: Element?
+    var warnings: [ReadWarning] = []
+    var warningCount = 0
 
     init(storage: ByteStorage, transferSyntax: TransferSyntax, range: Range<Int>) {
         self.storage = storage
@@ -32,9 +34,16 @@ final class DataSetTree: @unchecked Sendable {
         isSorted = parser.isSorted
         isTruncated = parser.isTruncated
         stopElement = parser.stopElement
+        warnings = parser.warnings
+        warningCount = parser.warningCount
         elements = parser.takeElements()
         characterSet = .default
         characterSet = DataSet(tree: self).characterSet
+        if characterSet.hasUnknownTerm, let element = DataSet(tree: self).element(Tag(0x0008_0005)) {
+            let path: [DICOMError.PathComponent] = [.tag(element.tag)]
+            warnings.append(ReadWarning(.unknownCharacterSet, at: element.valueOffset, path: path))
+            warningCount += 1
+        }
     }
 }
 
@@ -124,6 +133,10 @@ public struct DataSet: Sendable {
     public var storage: ByteStorage { tree.storage }
     /// The bytes ended too early (`ReadOptions.acceptsTruncation`).
     public var isTruncated: Bool { tree.isTruncated }
+    /// What the standard does not allow and was read all the same, in the whole tree: the first ones.
+    public var warnings: [ReadWarning] { tree.warnings }
+    /// How many there were in all.
+    public var warningCount: Int { tree.warningCount }
     /// Where the data set lies in the storage, as far as it was read: of an item its value, of the root from the first
     /// element to the end or to `stopElement`.
     public var range: Range<Int> { entry < 0 ? tree.range : tree.elements[entry].valueRange }

@@ -12,6 +12,7 @@ extension DataSetParser {
         var header = 8
         var length: UInt32
         var flags: Element.Flags = isBig ? .bigEndian : []
+        var form = HeaderForm.regular
         if top.isImplicit {
             length = load32(base, position + 4, isBig)
             vr = ImplicitVR.of(Tag(tag), signed: isSigned)
@@ -27,6 +28,7 @@ extension DataSetParser {
                 header = 12
                 length = load32(base, position + 8, isBig)
             case .unknown:
+                form = .unknownVR
                 // A VR of a later edition has the long form (PS3.5 7.1.2); older, wrong writers used the short one.
                 if length == 0, position + 12 <= bound {
                     if position + 12 > available { return .needMore(position + 12) }
@@ -38,6 +40,7 @@ extension DataSetParser {
                 }
                 vr = RawVR.un
             case .none:
+                form = .missingVR
                 // Some writers change to implicit VR in the middle.
                 let whole = load32(base, position + 4, isBig)
                 if whole == .max || Int(whole) <= bound - position - 8 {
@@ -52,10 +55,6 @@ extension DataSetParser {
             }
         }
 
-        if tag < top.lastTag {
-            isSorted = false
-        }
-        top.lastTag = tag
         if top.level == .root {
             if tag >= stopTag {
                 if vr == RawVR.ow, length == .max, flags.contains(.implicitVR) { vr = RawVR.ob }
@@ -87,7 +86,7 @@ extension DataSetParser {
 
         if length == .max || vr == RawVR.sq || vr == RawVR.un {
             return try nested(
-                tag, vr, flags, length, valueOffset: valueOffset, header: header, base, available: available,
+                tag, vr, flags, form, length, valueOffset: valueOffset, header: header, base, available: available,
                 bound: bound)
         }
         var valueLength = Int(length)
@@ -100,7 +99,8 @@ extension DataSetParser {
             isTruncated = true
         }
         if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
-        try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
+        try appendElement(
+            tag, vr, flags, form, header: header, valueOffset: valueOffset, length: valueLength, value: base)
         if tag == 0x0028_0103, valueLength >= 2, top.level == .root {
             isSigned = load16(base, valueOffset, isBig) == 1
         }
@@ -110,8 +110,8 @@ extension DataSetParser {
 
     /// A sequence, fragments, or bytes that may be a sequence.
     mutating func nested(
-        _ tag: UInt32, _ vr: UInt16, _ flags: Element.Flags, _ length: UInt32, valueOffset: Int, header: Int,
-        _ base: UnsafeRawPointer, available: Int, bound: Int
+        _ tag: UInt32, _ vr: UInt16, _ flags: Element.Flags, _ form: HeaderForm, _ length: UInt32, valueOffset: Int,
+        header: Int, _ base: UnsafeRawPointer, available: Int, bound: Int
     ) throws(DICOMError) -> Progress? {
         var vr = vr
         var flags = flags
@@ -143,7 +143,7 @@ extension DataSetParser {
             if isUndefined {
                 flags.insert(.fragments)
                 if vr == RawVR.ow, flags.contains(.implicitVR) { vr = RawVR.ob }
-                try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: 0)
+                try appendElement(tag, vr, flags, form, header: header, valueOffset: valueOffset, length: 0)
                 push(
                     Frame(
                         level: .fragments, isImplicit: isImplicit, isBigEndian: isBig, isUndefinedLength: true,
@@ -162,7 +162,7 @@ extension DataSetParser {
                 isTruncated = true
             }
             if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
-            try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
+            try appendElement(tag, vr, flags, form, header: header, valueOffset: valueOffset, length: valueLength)
             position = valueOffset + valueLength
             return nil
         }
@@ -177,7 +177,7 @@ extension DataSetParser {
             isTruncated = true
         }
         guard depth < options.maximumDepth else { throw failure(.tooDeep, tag) }
-        try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: valueLength)
+        try appendElement(tag, vr, flags, form, header: header, valueOffset: valueOffset, length: valueLength)
         position = valueOffset
         if !isUndefined, valueLength == 0 { return nil }
         depth += 1
@@ -195,7 +195,10 @@ extension DataSetParser {
 
     /// An element whose header reaches past the end.
     mutating func shortHeader() throws(DICOMError) -> Progress? {
-        if top.level == .root { return .done }
+        if top.level == .root {
+            warn(.trailingBytes, nil, at: position)
+            return .done
+        }
         guard options.acceptsTruncation else { throw failure(.truncated) }
         isTruncated = true
         let end = top.bound

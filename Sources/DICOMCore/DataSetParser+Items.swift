@@ -4,17 +4,24 @@ extension DataSetParser {
     mutating func delimiter(_ tag: UInt32) throws(DICOMError) {
         switch tag {
         case 0xFFFE_E00D:
-            if top.level == .item, top.isUndefinedLength { close(at: position) }
-            // One too many, after an item with a length or at the root, is passed over.
+            if top.level == .item, top.isUndefinedLength {
+                close(at: position)
+            } else {
+                // One too many, after an item with a length or at the root, is passed over.
+                warn(.strayDelimiter, tag, at: position)
+            }
             position += 8
         case 0xFFFE_E0DD:
             if top.level == .item, top.isUndefinedLength {
                 // The item's own delimiter is missing; the sequence takes this one.
+                warn(.missingDelimiter, tag, at: position)
                 close(at: position)
             } else {
+                warn(.strayDelimiter, tag, at: position)
                 position += 8
             }
         case 0xFFFE_E000 where top.level == .item && top.isUndefinedLength:
+            warn(.missingDelimiter, tag, at: position)
             close(at: position)
         default:
             throw failure(.unexpectedTag, tag)
@@ -48,9 +55,14 @@ extension DataSetParser {
                     isUndefinedLength: isUndefined, bound: isUndefined ? top.bound : valueOffset + valueLength,
                     entry: elements.count - 1))
         case 0xFFFE_E0DD:
-            if top.isUndefinedLength { close(at: position) }
+            if top.isUndefinedLength {
+                close(at: position)
+            } else {
+                warn(.strayDelimiter, tag, at: position)
+            }
             position += 8
         case 0xFFFE_E00D:
+            warn(.strayDelimiter, tag, at: position)
             position += 8
         default:
             throw failure(.unexpectedTag, tag)
@@ -95,6 +107,7 @@ extension DataSetParser {
         let vr = base.loadUnaligned(fromByteOffset: position + 4, as: UInt16.self).bigEndian
         if RawVR.isKnown(vr), base.load(fromByteOffset: position, as: UInt8.self) != 0xFE {
             top.isImplicit = false
+            warn(.unexpectedVR, nil, at: position)
         }
     }
 }

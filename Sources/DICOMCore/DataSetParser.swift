@@ -36,6 +36,9 @@ struct DataSetParser {
     var isTruncated = false
     /// The element where `stopBefore` ended the reading, if it did.
     var stopElement: Element?
+    /// The first ones, and how many there were.
+    var warnings: [ReadWarning] = []
+    var warningCount = 0
 
     let options: ReadOptions
     let stopTag: UInt32
@@ -46,6 +49,9 @@ struct DataSetParser {
     var isSigned = false
     /// Where a run of zeros that was looked at ends.
     var firstNonZero = 0
+    /// Where the group ends by its last group length (gggg,0000); `Int.max` when none is awaited.
+    var groupEnd = Int.max
+    var groupLengthTag: UInt32 = 0
 
     /// - Parameters:
     ///   - start: where the data set begins.
@@ -105,6 +111,7 @@ struct DataSetParser {
             if position + 8 > bound {
                 // Fewer bytes than the shortest element has.
                 if top.level == .root {
+                    warn(.trailingBytes, nil, at: position)
                     return .done
                 }
                 guard options.acceptsTruncation else { throw failure(.truncated) }
@@ -163,6 +170,11 @@ struct DataSetParser {
         let end = top.bound
         depth -= 1
         top = parents.removeLast()
+        let start = elements[entry].valueOffset
+        let kept = warnings.count
+        warnings.removeAll { $0.byteOffset >= start }
+        warningCount -= kept - warnings.count
+        warn(.unreadableSequence, elements[entry].tag.rawValue, at: start)
         elements.removeSubrange((entry + 1)...)
         elements[entry].vr = VR(rawValue: RawVR.un)
         elements[entry].flags.remove(.sequence)
@@ -170,6 +182,20 @@ struct DataSetParser {
         elements[entry].length = end - elements[entry].valueOffset
         position = end
         return true
+    }
+
+    /// Appends an element of the root or an item, when all of it that is needed is there.
+    @inline(__always)
+    mutating func appendElement(
+        _ tag: UInt32, _ vr: UInt16, _ flags: Element.Flags, _ form: HeaderForm, header: Int, valueOffset: Int,
+        length: Int, value base: UnsafeRawPointer? = nil
+    ) throws(DICOMError) {
+        let start = valueOffset - header
+        if tag <= top.lastTag || length & 1 != 0 || form != .regular || start >= groupEnd || tag & 0xFFFF == 0 {
+            inspect(tag, form, start: start, valueOffset: valueOffset, length: length, base)
+        }
+        top.lastTag = tag
+        try append(tag, vr, flags, header: header, valueOffset: valueOffset, length: length)
     }
 
     @inline(__always)
@@ -189,8 +215,10 @@ struct DataSetParser {
 
     /// The error with the path to it.
     func failure(_ code: DICOMError.Code, _ tag: UInt32? = nil) -> DICOMError {
-        // Nobody will see it: `retreat` takes the guess back. Paths cost time, and there may be many such errors.
-        if top.isGuess || parents.contains(where: \.isGuess) { return DICOMError(code, at: position) }
+        // An error is not seen: `retreat` takes the guess back. Paths cost time, and there may be many of them.
+        if top.isGuess || parents.contains(where: \.isGuess) {
+            return DICOMError(code, at: position, path: tag.map { [.tag(Tag($0))] } ?? [])
+        }
         var path: [DICOMError.PathComponent] = []
         for frame in parents.dropFirst() + (parents.isEmpty ? [] : [top]) {
             let entry = elements[frame.entry]

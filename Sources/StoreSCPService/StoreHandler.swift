@@ -13,6 +13,15 @@ final class StoreHandler: AssociationHandler {
     private let peer: String
     private let reader = HeaderReader()
     private var operation: Operation?
+    /// What is known of the instance under way, should it be refused.
+    private var seen = Seen()
+
+    private struct Seen {
+        var tenant: TenantID?
+        var study: UID?
+        var series: UID?
+        var instance: UID?
+    }
 
     private struct Operation {
         let writer: SpoolWriter
@@ -22,12 +31,6 @@ final class StoreHandler: AssociationHandler {
         let transferSyntax: String
         let provisionalHeader: [UInt8]
         let began: Int64
-    }
-
-    /// Answered instead of success.
-    private struct Refusal: Error {
-        var status: DIMSEStatus
-        init(_ code: UInt16, _ comment: String) { status = DIMSEStatus(code, comment) }
     }
 
     init(shared: StoreSCPShared, association: NegotiatedAssociation, peer: String) {
@@ -46,15 +49,13 @@ final class StoreHandler: AssociationHandler {
     }
 
     private func begin(_ command: CommandSet, _ context: NegotiatedContext) throws(Refusal) -> Operation {
-        guard
-            let tenant = shared.tenantRule.tenant(
-                command, calling: association.callingAETitle, called: association.calledAETitle)
-        else { throw Refusal(DIMSEStatus.notAuthorized, "tenant not admitted") }
-        guard let instanceUID = command[text: Command.affectedSOPInstanceUID].flatMap(UID.init) else {
-            throw Refusal(DIMSEStatus.cannotUnderstand, "Affected SOP Instance UID missing or invalid")
+        look(at: command)
+        guard let tenant = seen.tenant else { throw Refusal(.tenantNotAdmitted, "tenant not admitted") }
+        guard let instanceUID = seen.instance else {
+            throw Refusal(.invalidInstanceUID, "Affected SOP Instance UID missing or invalid")
         }
-        guard shared.filer.hasRoom else { throw Refusal(DIMSEStatus.outOfResources, "too many instances pending") }
-        guard shared.hasDiskSpace else { throw Refusal(DIMSEStatus.outOfResources, "not enough disk space") }
+        guard shared.filer.hasRoom else { throw Refusal(.tooManyPending, "too many instances pending") }
+        guard shared.hasDiskSpace else { throw Refusal(.diskFull, "not enough disk space") }
         let header = Provenance.provisionalHeader(
             sopClassUID: context.abstractSyntax, instanceUID: instanceUID, transferSyntaxUID: context.transferSyntax,
             callingAETitle: association.callingAETitle, calledAETitle: association.calledAETitle)
@@ -66,13 +67,26 @@ final class StoreHandler: AssociationHandler {
         } catch { throw refusal(of: error) }
     }
 
+    private func look(at command: CommandSet) {
+        seen = Seen(
+            tenant: shared.tenantRule.tenant(
+                command, calling: association.callingAETitle, called: association.calledAETitle),
+            instance: command[text: Command.affectedSOPInstanceUID].flatMap(UID.init))
+    }
+
+    func storeRefused(_ command: CommandSet, context: NegotiatedContext, status: DIMSEStatus) {
+        look(at: command)
+        let rule = status.code == DIMSEStatus.sopClassNotSupported ? Refusal.Rule.classNotInContext : .noDataSet
+        _ = refuse(Refusal(rule, status.comment ?? ""))
+    }
+
     func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
         guard let writer = operation?.writer else { return DIMSEStatus(DIMSEStatus.processingFailure) }
         do throws(FileSystemError) {
             let limit = shared.configuration.maximumInstanceBytes
             if limit > 0, writer.dataSetSize + Int64(bytes.count) > limit {
                 drop()
-                return refuse(Refusal(DIMSEStatus.outOfResources, "instance larger than the limit"))
+                return refuse(Refusal(.tooLarge, "instance larger than the limit"))
             }
             try writer.append(bytes)
             return nil
@@ -100,7 +114,7 @@ final class StoreHandler: AssociationHandler {
     private func end(_ operation: Operation) throws(Refusal) {
         let writer = operation.writer
         let (size, crc) = (writer.dataSetSize, writer.dataSetCRC32)
-        guard size > 0 else { throw Refusal(DIMSEStatus.cannotUnderstand, "empty data set") }
+        guard size > 0 else { throw Refusal(.noDataSet, "empty data set") }
         do throws(FileSystemError) { try writer.write(header: operation.provisionalHeader) } catch {
             throw refusal(of: error)
         }
@@ -119,7 +133,8 @@ final class StoreHandler: AssociationHandler {
                 dataSet, provenance, fileSize: size + Int64(operation.provisionalHeader.count), problems: &problems)
         } catch {
             throw Refusal(
-                DIMSEStatus.cannotUnderstand, "\(error.path.map(Self.text).joined(separator: "/")) missing or invalid")
+                .keyInvalid, "\(error.path.map(Self.text).joined(separator: "/")) missing or invalid",
+                tagPath: error.place)
         }
         report(problems, provenance)
         var instance: SpooledInstance
@@ -127,10 +142,10 @@ final class StoreHandler: AssociationHandler {
         instance.message = message
         let outcome = shared.filer.submit(instance)
         if outcome == .refused {
-            throw Refusal(DIMSEStatus.duplicateSOPInstance, "another data set of this UID is stored")
+            throw Refusal(.otherDataSetStored, "another data set of this UID is stored")
         }
         if outcome == nil && shared.configuration.filing.policy != .replace {
-            throw Refusal(DIMSEStatus.processingFailure, "not filed in time")
+            throw Refusal(.notFiledInTime, "not filed in time")
         }
     }
 
@@ -145,26 +160,29 @@ final class StoreHandler: AssociationHandler {
                     "calling": .string(association.callingAETitle), "peer": .string(peer),
                     "error": .string(error.description),
                 ])
-            throw Refusal(DIMSEStatus.cannotUnderstand, "\(error.code.rawValue) at byte \(error.byteOffset)")
+            throw Refusal(
+                .unreadable, "\(error.code.rawValue) at byte \(error.byteOffset)", tagPath: error.place)
         }
     }
 
     /// Checks what the data set says of itself against the command.
     private func identity(of dataSet: DataSet, _ operation: Operation) throws(Refusal) -> InstanceIdentity {
-        guard let study = dataSet.string(.studyInstanceUID).flatMap(UID.init) else {
-            throw Refusal(DIMSEStatus.cannotUnderstand, "Study Instance UID missing or invalid")
+        seen.study = dataSet.string(.studyInstanceUID).flatMap(UID.init)
+        seen.series = dataSet.string(.seriesInstanceUID).flatMap(UID.init)
+        guard let study = seen.study else {
+            throw Refusal(.invalidStudyUID, "Study Instance UID missing or invalid", tagPath: "(0020,000D)")
         }
-        guard let series = dataSet.string(.seriesInstanceUID).flatMap(UID.init) else {
-            throw Refusal(DIMSEStatus.cannotUnderstand, "Series Instance UID missing or invalid")
+        guard let series = seen.series else {
+            throw Refusal(.invalidSeriesUID, "Series Instance UID missing or invalid", tagPath: "(0020,000E)")
         }
         guard let instance = dataSet.string(.sopInstanceUID) else {
-            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Instance UID missing")
+            throw Refusal(.missingInstanceUID, "SOP Instance UID missing", tagPath: "(0008,0018)")
         }
         guard instance == operation.instanceUID.value else {
-            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Instance UID is not that of the command")
+            throw Refusal(.otherInstanceUID, "SOP Instance UID is not that of the command", tagPath: "(0008,0018)")
         }
         guard dataSet.string(.sopClassUID) == operation.sopClassUID else {
-            throw Refusal(DIMSEStatus.dataSetDoesNotMatch, "SOP Class UID is not that of the command")
+            throw Refusal(.otherSOPClass, "SOP Class UID is not that of the command", tagPath: "(0008,0016)")
         }
         return InstanceIdentity(tenant: operation.tenant, study: study, series: series, instance: operation.instanceUID)
     }
@@ -189,19 +207,32 @@ final class StoreHandler: AssociationHandler {
     private func refusal(of error: FileSystemError) -> Refusal {
         shared.logger.error("spool failed", ["error": .string(error.description)])
         return error.isOutOfSpace
-            ? Refusal(DIMSEStatus.outOfResources, "no disk space left")
-            : Refusal(DIMSEStatus.processingFailure, "storage failed")
+            ? Refusal(.diskFull, "no disk space left") : Refusal(.storageFailed, "storage failed")
     }
 
     private func refuse(_ refusal: Refusal) -> DIMSEStatus {
-        shared.metrics.refused(refusal.status.code)
+        let status = refusal.status
+        let now = WallClock.microseconds
+        let trace = TraceID.make(microseconds: now)
+        shared.metrics.refused(status.code)
         shared.logger.warning(
             "instance refused",
             [
-                "status": .int(Int(refusal.status.code)), "reason": .string(refusal.status.comment ?? ""),
+                "status": .int(Int(status.code)), "rule": .string(refusal.rule.rawValue),
+                "reason": .string(refusal.comment), "trace": .string(trace),
                 "calling": .string(association.callingAETitle), "peer": .string(peer),
             ])
-        return refusal.status
+        let time = Timestamp(microsecondsSince1970: now)
+        let subject = InstanceProblems.Subject(
+            tenantID: seen.tenant?.value, studyUID: seen.study?.value, seriesUID: seen.series?.value,
+            sopUID: seen.instance?.value, traceID: trace, sourceIP: peer, sourceAE: association.callingAETitle,
+            workerNodeID: shared.configuration.node, createdTime: time)
+        var problems = InstanceProblems()
+        problems.add(
+            refusal.rule.rawValue, .refused, tagPath: refusal.tagPath,
+            detail: "status \(StoreSCPMetrics.text(status.code)): \(refusal.comment)")
+        shared.problems.report(problems.rows(of: subject, by: StoreSCPService.program, seen: time))
+        return status
     }
 
     private func drop() {

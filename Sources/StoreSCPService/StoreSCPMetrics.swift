@@ -36,11 +36,15 @@ struct StoreSCPMetrics: Sendable {
     }
 
     func refused(_ status: UInt16) {
-        let digits = String(status, radix: 16, uppercase: true)
-        let text = "0x" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
         registry.counter(
             "wado_storescp_refused_total", help: "C-STORE operations answered with another status than success.",
-            labels: ["status": text]
+            labels: ["status": Self.text(status)]
         ).add()
+    }
+
+    /// `0xA700`.
+    static func text(_ status: UInt16) -> String {
+        let digits = String(status, radix: 16, uppercase: true)
+        return "0x" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
     }
 }

@@ -1,4 +1,5 @@
 public import Archive
+internal import ArchiveSchema
 internal import DICOMNetwork
 internal import Glibc
 public import ServiceKit
@@ -10,18 +11,20 @@ final class StoreSCPShared: Sendable {
     let spool: Spool
     let filer: InstanceFiler
     let tenantRule: TenantRule
+    let problems: ProblemReporter
     let logger: Logger
     let metrics: StoreSCPMetrics
     /// The last answer about disk space, and when (microseconds) to ask again.
     private let diskCheck = Mutex<(isEnough: Bool, next: Int64)>((true, 0))
 
     init(
-        configuration: StoreSCPConfiguration, spool: Spool, filer: InstanceFiler, logger: Logger,
-        metrics: StoreSCPMetrics
+        configuration: StoreSCPConfiguration, spool: Spool, filer: InstanceFiler, problems: ProblemReporter,
+        logger: Logger, metrics: StoreSCPMetrics
     ) {
         self.configuration = configuration
         self.spool = spool
         self.filer = filer
+        self.problems = problems
         tenantRule = TenantRule(configuration)
         self.logger = logger
         self.metrics = metrics
@@ -56,6 +59,10 @@ public final class StoreSCPService: Sendable {
     private let bus: any EventBus
     private let logger: Logger
     private let metrics: StoreSCPMetrics
+    private let problems: ProblemReporter
+
+    /// As rows of `dicom_problem_meta` name it.
+    static let program = "wado-storescp"
 
     private struct Running: Sendable {
         var acceptor: AssociationAcceptor
@@ -78,6 +85,7 @@ public final class StoreSCPService: Sendable {
         self.bus = bus
         self.logger = logger
         self.metrics = StoreSCPMetrics(metrics)
+        problems = ProblemReporter(bus: bus, logger: logger, metrics: metrics)
         let state = state
         metrics.gauge("wado_storescp_pending_instances", help: "Instances that are safe and not yet published.") {
             Double(state.running.withLock { $0?.shared.filer.pending } ?? 0)
@@ -94,14 +102,20 @@ public final class StoreSCPService: Sendable {
         DescriptorLimit.raise()
         let paths = ArchivePaths(root: configuration.storeFolder)
         let spool = try Spool(folder: paths.spool(configuration.spoolName))
-        let (logger, metrics, bus) = (logger, metrics, bus)
+        let (logger, metrics, bus, problems) = (logger, metrics, bus, problems)
+        let node = configuration.node
         let filer = InstanceFiler(
             spool: spool, paths: paths, configuration: configuration.filing, makeProducer: { try bus.makeProducer() },
-            makeEvent: { StorageEvent.make($0, path: $1) }, notice: { Self.note($0, logger, metrics) })
+            makeEvent: { StorageEvent.make($0, path: $1) },
+            notice: { notice in
+                Self.note(notice, logger, metrics)
+                problems.report(Self.problems(of: notice, node: node))
+            })
         try filer.recover()
         if filer.pending > 0 { logger.info("spool taken up", ["files": .int(filer.pending)]) }
         let shared = StoreSCPShared(
-            configuration: configuration, spool: spool, filer: filer, logger: logger, metrics: metrics)
+            configuration: configuration, spool: spool, filer: filer, problems: problems, logger: logger,
+            metrics: metrics)
         var acceptance = AssociationAcceptor.Configuration(policy: configuration.policy)
         acceptance.host = configuration.host
         acceptance.port = configuration.port
@@ -115,7 +129,11 @@ public final class StoreSCPService: Sendable {
         let publishing: ServiceThread
         do {
             publishing = try ServiceThread(name: "publishing") { filer.runPublishing($0) }
-            do { try acceptor.start() } catch {
+            do {
+                try problems.start()
+                try acceptor.start()
+            } catch {
+                problems.stop()
                 publishing.stop()
                 publishing.join()
                 throw error
@@ -146,6 +164,7 @@ public final class StoreSCPService: Sendable {
         running.filing.join()
         running.publishing.stop()
         running.publishing.join()
+        running.shared.problems.stop()
         running.shared.spool.close()
         logger.info("stopped", ["pending": .int(running.shared.filer.pending)])
     }
@@ -202,5 +221,27 @@ public final class StoreSCPService: Sendable {
         case .unpublishable(let provenance):
             logger.error("no event can be made of a stored instance", ["trace": .string(provenance.traceID)])
         }
+    }
+
+    /// What became of a file in the spool that somebody should know of.
+    private static func problems(of notice: InstanceFiler.Notice, node: String) -> [DicomProblemMetaRow] {
+        let (rule, severity, provenance): (String, ProblemSeverity, Provenance?)
+        switch notice {
+        case .filed, .published, .filingFailed, .publishingFailed: return []
+        // It never was acknowledged, so its sender has it still.
+        case .incomplete: (rule, severity, provenance) = ("unfinished-file", .info, nil)
+        case .lost(let lost): (rule, severity, provenance) = ("spool-file-lost", .error, lost)
+        case .unpublishable(let stored): (rule, severity, provenance) = ("event-impossible", .error, stored)
+        }
+        let now = WallClock.microseconds
+        let subject = InstanceProblems.Subject(
+            tenantID: provenance?.identity.tenant.value, studyUID: provenance?.identity.study.value,
+            seriesUID: provenance?.identity.series.value, sopUID: provenance?.identity.instance.value,
+            traceID: provenance?.traceID ?? TraceID.make(microseconds: now), sourceIP: provenance?.peerAddress,
+            sourceAE: provenance?.callingAETitle, workerNodeID: node,
+            createdTime: Timestamp(microsecondsSince1970: provenance?.receivedMicroseconds ?? now))
+        var problems = InstanceProblems()
+        problems.add(rule, severity)
+        return problems.rows(of: subject, by: program, seen: Timestamp(microsecondsSince1970: now))
     }
 }

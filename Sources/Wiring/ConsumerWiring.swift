@@ -12,6 +12,7 @@ extension ServiceMain {
             let threads = settings[WadoSettings.consumerThreads]
             var configuration = ConsumerService.Configuration(storeRoot: context.folder.store)
             configuration.group = settings[WadoSettings.consumerGroup]
+            configuration.node = Node.name(settings)
             configuration.threads = threads
             configuration.batchInstances = settings[WadoSettings.consumerBatch]
             configuration.bulkDataRoot = settings[WadoSettings.httpRoots].first ?? "/dicom-web"
@@ -38,18 +39,27 @@ extension ServiceMain {
 
     /// `wado-webworker`: keeps metadata compact and counts right.
     public static func webWorker() -> Never {
-        run("wado-webworker", about: "compacts metadata and counts instances", sections: ["webworker"]) { context in
+        run(
+            "wado-webworker", about: "compacts metadata, counts instances, keeps logs in order",
+            sections: ["webworker", "retention"]
+        ) { context in
             let settings = context.settings
             var configuration = WebWorkerService.Configuration()
             configuration.intervalMinutes = Double(settings[WadoSettings.webWorkerInterval])
             configuration.cpuPercent = Double(settings[WadoSettings.webWorkerCPU])
             configuration.memoryPercent = Double(settings[WadoSettings.webWorkerMemory])
-            let pool = try Database.open(context, sessions: 3, name: "wado-webworker")
+            let pool = try Database.open(context, sessions: 4, name: "wado-webworker")
             let service = WebWorkerService(
                 configuration, queue: PostgresCompactionQueue(pool: pool),
                 metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
             )
+            var retention = LogRetention()
+            retention.accessMonths = settings[WadoSettings.accessLogMonths]
+            retention.problemMonths = settings[WadoSettings.problemMonths]
+            let housekeeper = LogHousekeeper(
+                PostgresLogKeeper(pool: pool), retention: retention, logger: context.logger, metrics: context.metrics)
             try service.start()
+            try housekeeper.start()
             return try ServiceWithAdminServer(
                 port: settings[WadoSettings.webWorkerAdminPort], context: context,
                 readiness: {
@@ -58,6 +68,7 @@ extension ServiceMain {
                     return status.isHealthy ? .ready : .notReady("the queue of series cannot be asked")
                 },
                 stop: {
+                    housekeeper.stop()
                     service.stop()
                     pool.close()
                 })

@@ -1,6 +1,6 @@
 public import ServiceKit
 
-/// Settings of `wado-consumer` and `wado-webworker`.
+/// Settings of `wado-consumer` and `wado-webworker`, and of how long logs are kept.
 extension WadoSettings {
     // MARK: Consumer
 
@@ -45,4 +45,16 @@ extension WadoSettings {
             AnySetting(webWorkerInterval), AnySetting(webWorkerCPU), AnySetting(webWorkerMemory),
             AnySetting(webWorkerAdminPort),
         ])
+
+    // MARK: Retention
+
+    public static let accessLogMonths = Setting.integer(
+        "retention.access_log_months", in: 0...1_200, default: 24, unit: "months",
+        "Whole months before the running one whose requests stay in wado_access_log; 0 keeps all.")
+    public static let problemMonths = Setting.integer(
+        "retention.problem_months", in: 0...1_200, default: 24, unit: "months",
+        "Months after which cleared problems, and those of refused instances, are deleted; 0 keeps all.")
+
+    static let retentionSection = SettingsCatalogue.Section(
+        "retention", "Retention", [AnySetting(accessLogMonths), AnySetting(problemMonths)])
 }

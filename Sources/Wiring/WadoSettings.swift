@@ -34,7 +34,7 @@ public enum WadoSettings {
                     AnySetting(data), AnySetting(aeTitle), AnySetting(logLevel), AnySetting(database),
                     AnySetting(databaseWait),
                 ]),
-            dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection,
+            dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection, retentionSection,
         ], otherVariables: ["WADO_PYTHON", "WADO_PROGRAMS", ServiceMain.supervisedVariable])
 
     static func adminPort(_ section: String, _ port: Int) -> Setting<Int> {

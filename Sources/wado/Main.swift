@@ -8,6 +8,8 @@ internal import Wiring
         let name: String
         let usage: String
         let about: String
+        /// Its flags that are no settings, with what they mean.
+        var options: [(flag: String, meaning: String)] = []
         let run: @Sendable (_ arguments: [String]) throws -> Int32
     }
 
@@ -27,6 +29,14 @@ internal import Wiring
         Command(
             name: "replay", usage: "replay count|list|all|REASON [--data DIR]",
             about: "shows what could not be processed, and tries it again", run: ReplayCommand.run),
+        Command(
+            name: "problems", usage: "problems [--rule R] [--since D] ..",
+            about: "counts and lists what was odd with instances", options: ProblemsCommand.options,
+            run: ProblemsCommand.run),
+        Command(
+            name: "logs", usage: "logs [access|objects|images] ..",
+            about: "shows the last requests, or received instances", options: LogsCommand.options,
+            run: LogsCommand.run),
         Command(
             name: "doctor", usage: "doctor [--data DIR] [settings]",
             about: "looks for what is wrong, and says what to do",
@@ -81,6 +91,10 @@ internal import Wiring
 
     private static func help(_ command: Command) -> Int32 {
         Terminal.write("wado \(command.name): \(command.about)\n\nusage: wado \(command.usage)\n")
+        for option in command.options {
+            let padding = String(repeating: " ", count: max(1, 18 - option.flag.count))
+            Terminal.write("  \(option.flag)\(padding)\(option.meaning)\n")
+        }
         let sections = command.name == "up" || command.name == "doctor" ? nil : [""]
         Terminal.write(WadoSettings.catalogue.help(sections: sections))
         return 0

@@ -15,7 +15,7 @@ enum ReplayCommand {
                 "say what: wado replay count, wado replay list, wado replay all, or wado replay REASON"
             ])
         }
-        let pool = PostgresPool(try database(settings), limit: 1, applicationName: "wado replay")
+        let pool = PostgresPool(try RunningArchive.database(settings), limit: 1, applicationName: "wado replay")
         defer { pool.close() }
         let letters = PostgresDeadLetters(pool: pool)
         let counts = try letters.counts()
@@ -31,17 +31,6 @@ enum ReplayCommand {
             try replay(letters, reason: what, of: counts)
         }
         return 0
-    }
-
-    /// The one that was named, or else that of the running archive.
-    private static func database(_ settings: Settings) throws -> String {
-        if settings.isSet(WadoSettings.database) { return settings[WadoSettings.database] }
-        guard let connection = try RunningArchive.endpoints(settings).database else {
-            throw SettingsError(problems: [
-                "the running archive does not use a PostgreSQL of its own: name the one it uses by --database"
-            ])
-        }
-        return connection
     }
 
     private static func summary(_ counts: [String: Int]) -> String {

@@ -98,6 +98,11 @@ final class ArchiveFixture: Sendable {
         try Data(bytes).write(to: URL(fileURLWithPath: path))
     }
 
+    func url(of instance: Instance) throws -> URL {
+        guard let identity = instance.identity else { throw BadInstance() }
+        return URL(fileURLWithPath: ArchivePaths(root: root + "/store").absolute(ArchivePaths.instance(identity)))
+    }
+
     func event(_ instance: Instance, receivedAt seconds: Int64 = 1_700_000_000) -> Message {
         let path = instance.identity.map(ArchivePaths.instance) ?? ""
         let row = DicomObjectMetaRow(

@@ -12,13 +12,19 @@ import Synchronization
 final class MemoryBus: EventBus {
     struct Down: Error {}
     let messages = Monitor<[Message]>([])
+    let problems = Monitor<[DicomProblemMetaRow]>([])
     let isDown = Mutex(false)
 
     private struct Producer: EventProducer {
         let bus: MemoryBus
         func publish(_ messages: [Message], to topic: Topic) throws {
-            guard !bus.isDown.withLock({ $0 }), topic == .storage else { throw Down() }
-            bus.messages.withLock { $0 += messages }
+            guard !bus.isDown.withLock({ $0 }), topic == .storage || topic == .problem else { throw Down() }
+            if topic == .problem {
+                let rows = try messages.map { try DicomProblemMetaRow(json: $0.value) }
+                bus.problems.withLock { $0 += rows }
+            } else {
+                bus.messages.withLock { $0 += messages }
+            }
         }
         func close() {}
     }

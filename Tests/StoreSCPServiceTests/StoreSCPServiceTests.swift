@@ -74,7 +74,7 @@ struct StoreSCPServiceTests {
         let traversal = try user.store(Sample(), extra: [(0x1211_1217, Array("../up ".utf8))])
         #expect(traversal.code == 0x0124)
         // Bytes that are no data set, and none at all.
-        for bytes in [[UInt8](repeating: 0xFF, count: 500), []] {
+        for bytes in [[UInt8](repeating: 0xFF, count: 500), [8, 0, 0x60, 0, 0x43, 0x53, 0, 1, 0x43, 0x54], []] {
             #expect(
                 try user.store(
                     dataSet: bytes, sopClassUID: Sample.sopClass, sopInstanceUID: "1.2",
@@ -91,6 +91,51 @@ struct StoreSCPServiceTests {
         let text = String(decoding: fixture.metrics.text(), as: UTF8.self)
         #expect(text.contains(#"wado_storescp_refused_total{status="0xA900"} 3"#))
         #expect(text.contains("wado_storescp_instances_total 1"))
+
+        let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.count >= 14 ? $0 : nil } ?? []
+        #expect(
+            rows.map(\.rule) == [
+                "study-uid-invalid", "series-uid-invalid", "study-uid-invalid", "study-uid-invalid",
+                "sop-instance-uid-missing", "sop-instance-uid-differs", "sop-class-differs", "sop-instance-uid-invalid",
+                "instance-too-large", "tenant-not-admitted", "tenant-not-admitted", "study-uid-invalid",
+                "data-set-unreadable", "no-data-set",
+            ])
+        #expect(rows.allSatisfy { $0.severity == "refused" && $0.state == "open" && $0.program == "wado-storescp" })
+        #expect(rows.allSatisfy { $0.sourceAE == "MODALITY" && $0.sourceIP == "127.0.0.1" && $0.traceID.count == 36 })
+        #expect(rows[0].tagPath == "(0020,000D)" && rows[0].studyUID == "" && rows[0].sopUID == Sample().instance)
+        #expect(rows[1].studyUID == Sample().study && rows[1].detail?.hasPrefix("status 0xC000") == true)
+        // What is no UID, and no tenant, stands nowhere; the trace tells such rows apart.
+        #expect(rows[7].sopUID == "" && rows[7].occasion == rows[7].traceID && rows[6].occasion == "")
+        #expect(rows[9].tenantID == "" && rows[0].tenantID == "1234567890")
+        #expect(rows[12].detail?.contains("truncated at byte") == true && rows[12].tagPath == "(0008,0060)")
+        let json = rows.map { String(decoding: $0.message.value, as: UTF8.self) }.joined()
+        for value in ["Doe", "Jane", "P1\"", "../x", "other", "etc"] { #expect(!json.contains(value), "\(value)") }
+    }
+
+    /// Neither the answers nor the instances wait for problems to be published.
+    @Test func problemsWaitForTheBus() throws {
+        let fixture = try StoreSCPFixture()
+        fixture.bus.isDown.withLock { $0 = true }
+        let user = try fixture.user()
+        var sample = Sample()
+        sample.builder.remove(.studyInstanceUID)
+        for _ in 0..<3 { #expect(try user.store(sample).code == 0xC000) }
+        #expect(try user.store(Sample()) == .success)
+        fixture.bus.isDown.withLock { $0 = false }
+        let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.count >= 3 ? $0 : nil } ?? []
+        #expect(rows.count == 3)
+    }
+
+    @Test func aFileThatWasNotFinishedIsTold() throws {
+        let fixture = try StoreSCPFixture()
+        fixture.service.stop()
+        let spool = fixture.folder.appending(path: ".spool/storescp/00000000000fffff")
+        try Data("half an instance".utf8).write(to: spool)
+        try fixture.restart()
+        let row = fixture.bus.problems.wait(milliseconds: 20_000) { $0.first }
+        #expect(row?.rule == "unfinished-file" && row?.severity == "info" && row?.sopUID == "")
+        fixture.waitUntilPublished()
+        #expect(fixture.spooled == 0)
     }
 
     @Test func aFullDiskIsOutOfResources() throws {
@@ -98,6 +143,8 @@ struct StoreSCPServiceTests {
         let status = try fixture.user().store(Sample())
         #expect(status.code == 0xA700)
         #expect(fixture.service.status?.hasDiskSpace == false)
+        let row = fixture.bus.problems.wait(milliseconds: 20_000) { $0.first }
+        #expect(row?.rule == "disk-full" && row?.sopUID == Sample().instance && row?.studyUID == "")
     }
 
     @Test func tenantsByElementTitleAndDefault() throws {

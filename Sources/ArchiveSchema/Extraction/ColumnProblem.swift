@@ -22,6 +22,9 @@ public enum ValueRule: String, Hashable, Sendable, CaseIterable {
     case nulInText = "nul-in-text"
     /// The length of a binary value does not fit its VR.
     case wrongLength = "wrong-length"
+    /// Bytes that are no characters of the data set's character set. Where none is declared they are read as Latin-1,
+    /// else U+FFFD stands for them.
+    case outsideCharacterSet = "outside-character-set"
 }
 
 /// A value of an instance that could not be stored as it is. It never holds the value, which may be a patient's.
@@ -31,6 +34,8 @@ public struct ColumnProblem: Hashable, Sendable, CustomStringConvertible {
         case null
         /// The column has the start of the text, or the first of the values.
         case shortened
+        /// The column has the text as far as it could be read.
+        case guessed
     }
 
     public let table: String
@@ -48,8 +53,11 @@ public struct ColumnProblem: Hashable, Sendable, CustomStringConvertible {
         self.outcome = outcome
     }
 
+    /// The path as text, such as `(0040,0275)[0](0040,0007)`.
+    public var place: String { tagPath(path) }
+
     /// `dicom_state_meta.patient_size (0010,1020): not-a-number, null`.
-    public var description: String { "\(table).\(column) \(tagPath(path)): \(rule.rawValue), \(outcome.rawValue)" }
+    public var description: String { "\(table).\(column) \(place): \(rule.rawValue), \(outcome.rawValue)" }
 }
 
 /// Why no row can be made of an instance: a key of the row is missing or breaks its rule.
@@ -73,13 +81,16 @@ public struct ExtractionError: Error, Hashable, Sendable, CustomStringConvertibl
         self.reason = reason
     }
 
+    /// The path as text, such as `(0040,0275)[0](0040,0007)`.
+    public var place: String { tagPath(path) }
+
     public var description: String {
         let why =
             switch reason {
             case .missing: "has no value"
             case .broken(let rule): "is no valid value (\(rule.rawValue))"
             }
-        return "\(tagPath(path)) \(why), and \(table).\(column) cannot be without one"
+        return "\(place) \(why), and \(table).\(column) cannot be without one"
     }
 }
 

@@ -275,6 +275,7 @@ extension ValueReader {
         _ element: Element, _ column: StaticString, limit: Int, values: Choice
     ) -> String? {
         let all = dataSet.strings(of: element)
+        if isOutsideCharacterSet(all, element) { note(.outsideCharacterSet, .guessed, element, column) }
         var text: String
         switch values {
         case .joined: text = all.joined(separator: "\\")
@@ -289,5 +290,13 @@ extension ValueReader {
         if isCut { note(.tooLong, .shortened, element, column) }
         text = limited
         return text.isEmpty ? nil : text
+    }
+
+    /// - Parameter values: what was decoded of an element that is not all ASCII.
+    private func isOutsideCharacterSet(_ values: [String], _ element: Element) -> Bool {
+        if dataSet.characterSet.isSevenBit {
+            return dataSet.withValue(of: element) { span in span.withUnsafeBytes { $0.contains { $0 >= 0x80 } } }
+        }
+        return values.contains { $0.unicodeScalars.contains("\u{FFFD}") }
     }
 }

@@ -7,6 +7,8 @@ public struct SpecificCharacterSet: Hashable, Sendable {
     let initial: CharacterCoding
     /// The codings that escape sequences may designate, a bit each.
     private let designatable: UInt32
+    /// One of the terms is none that is known.
+    public let hasUnknownTerm: Bool
 
     /// The default repertoire, ISO IR 6. Bytes above 7F, which may not be there, are read as Latin-1.
     public static let `default` = SpecificCharacterSet(.ascii)
@@ -16,14 +18,18 @@ public struct SpecificCharacterSet: Hashable, Sendable {
     init(_ coding: CharacterCoding) {
         initial = coding
         designatable = 0
+        hasUnknownTerm = false
     }
 
     /// By the defined terms, the values of (0008,0005).
     public init(terms: [String]) {
         var initial: CharacterCoding?
         var designatable: UInt32 = 0
+        var hasUnknownTerm = false
         for term in terms {
-            let coding = CharacterCoding(term: TextDecoding.trimmed(term, leading: true)[...].utf8) ?? .ascii
+            let known = CharacterCoding(term: TextDecoding.trimmed(term, leading: true)[...].utf8)
+            if known == nil { hasUnknownTerm = true }
+            let coding = known ?? .ascii
             if initial == nil {
                 initial = coding
             } else if coding.standsAlone {
@@ -40,6 +46,12 @@ public struct SpecificCharacterSet: Hashable, Sendable {
         }
         if japanese { designatable |= 1 << UInt32(CharacterCoding.katakana.rawValue) }
         self.designatable = designatable
+        self.hasUnknownTerm = hasUnknownTerm
+    }
+
+    /// Bytes above 7F have no place in it: where they stand all the same they are read as Latin-1.
+    public var isSevenBit: Bool {
+        initial == .ascii && designatable & ~(1 << UInt32(CharacterCoding.ascii.rawValue)) == 0
     }
 
     /// By the value of (0008,0005), values between backslashes.

@@ -22,6 +22,8 @@ public protocol AssociationHandler: AnyObject {
     func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus?
     /// The data set is whole. Returns what is answered; success only when the instance is safe.
     func storeEnds() -> DIMSEStatus
+    /// The association refuses a C-STORE itself, because of what the command says; the handler is told only.
+    func storeRefused(_ command: CommandSet, context: NegotiatedContext, status: DIMSEStatus)
     /// The operation that has begun will not end (the association is over).
     func storeAbandoned()
     func associationEnds(_ end: AssociationEnd)

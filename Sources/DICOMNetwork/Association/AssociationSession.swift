@@ -170,10 +170,14 @@ final class AssociationSession {
             operation.refusal = .success
         case Command.storeRequest:
             if !command.hasDataSet {
-                operation.refusal = DIMSEStatus(DIMSEStatus.cannotUnderstand, "no data set")
+                let status = DIMSEStatus(DIMSEStatus.cannotUnderstand, "no data set")
+                handler.storeRefused(command, context: context, status: status)
+                operation.refusal = status
             } else if command[text: Command.affectedSOPClassUID] != context.abstractSyntax {
-                operation.refusal = DIMSEStatus(
+                let status = DIMSEStatus(
                     DIMSEStatus.sopClassNotSupported, "SOP class is not that of the presentation context")
+                handler.storeRefused(command, context: context, status: status)
+                operation.refusal = status
             } else {
                 operation.refusal = handler.storeBegins(command, context: context)
                 operation.isOpen = operation.refusal == nil

@@ -22,6 +22,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
         try pool.withConnection { connection throws(PostgresError) in
             if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
             try Self.prepare(connection, logs)
+            try ProblemClearing.prepare(connection, batch.logs)
             try connection.transaction { connection throws(PostgresError) in
                 if !states.isEmpty {
                     try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
@@ -38,6 +39,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
                     }
                 }
                 try Self.insert(connection, logs)
+                try ProblemClearing.run(connection, after: batch.logs)
                 for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
             }
         }

@@ -95,4 +95,15 @@ enum RunningArchive {
         }
         return endpoints
     }
+
+    /// The database that was named, or else that of the running archive.
+    static func database(_ settings: Settings) throws -> String {
+        if settings.isSet(WadoSettings.database) { return settings[WadoSettings.database] }
+        guard let connection = try endpoints(settings).database else {
+            throw SettingsError(problems: [
+                "the running archive does not use a PostgreSQL of its own: name the one it uses by --database"
+            ])
+        }
+        return connection
+    }
 }

@@ -15,6 +15,8 @@ import Testing
         }
         let stores = Mutex<[Store]>([])
         let abandoned = Mutex(0)
+        /// Of stores that the association refused itself.
+        let statuses = Mutex<[UInt16]>([])
         let ends = Monitor<[AssociationEnd]>([])
         let rejected = Monitor(0)
         let dropped = Monitor(0)
@@ -41,6 +43,9 @@ import Testing
             if let store { seen.stores.withLock { $0.append(store) } }
             store = nil
             return .success
+        }
+        func storeRefused(_ command: CommandSet, context: NegotiatedContext, status: DIMSEStatus) {
+            seen.statuses.withLock { $0.append(status.code) }
         }
         func storeAbandoned() { seen.abandoned.withLock { $0 += 1 } }
         func associationEnds(_ end: AssociationEnd) { seen.ends.withLock { $0.append(end) } }

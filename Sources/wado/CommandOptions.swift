@@ -1,0 +1,62 @@
+internal import Archive
+internal import ArchiveSchema
+internal import ServiceKit
+
+/// The flags of one command that are no settings: taken out of its arguments, so that the rest are settings.
+struct CommandOptions {
+    private var values: [String: String] = [:]
+    private(set) var rest: [String] = []
+
+    /// - Parameters:
+    ///   - flags: without a value, such as `--dry-run`.
+    ///   - options: with one, such as `--rate`.
+    init(_ arguments: [String], flags: Set<String>, options: Set<String>) throws(SettingsError) {
+        var left = arguments[...]
+        while let argument = left.popFirst() {
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            if flags.contains(argument) {
+                values[argument] = ""
+            } else if options.contains(name) {
+                guard values[name] == nil else { throw SettingsError(problems: ["\(name) is there twice"]) }
+                guard let value = parts.count > 1 ? String(parts[1]) : left.popFirst(), !value.isEmpty else {
+                    throw SettingsError(problems: ["\(name) needs a value"])
+                }
+                values[name] = value
+            } else {
+                rest.append(argument)
+            }
+        }
+    }
+
+    func has(_ flag: String) -> Bool { values[flag] != nil }
+    subscript(_ option: String) -> String? { values[option] }
+
+    /// A whole number of 1 or more.
+    func number(_ option: String) throws(SettingsError) -> Int? {
+        guard let text = values[option] else { return nil }
+        guard let number = Int(text), number > 0 else {
+            throw SettingsError(problems: ["\(option): '\(text)' is no number of 1 or more"])
+        }
+        return number
+    }
+
+    /// Of `--tenant`; nil: of all.
+    func tenant() throws(SettingsError) -> TenantID? {
+        guard let name = values["--tenant"] else { return nil }
+        guard let tenant = TenantID(name) else { throw SettingsError(problems: ["'\(name)' is no tenant"]) }
+        return tenant
+    }
+
+    /// A day, `2025-03-01`, or a moment of it in UTC, `2025-03-01 12:00:00`.
+    func time(_ option: String) throws(SettingsError) -> Timestamp? {
+        guard let text = values[option] else { return nil }
+        if let date = CalendarDate(text) {
+            return Timestamp(microsecondsSince1970: Int64(date.daysSince1970) * 86_400_000_000)
+        }
+        guard let time = Timestamp(text) else {
+            throw SettingsError(problems: ["\(option): '\(text)' is neither a day, such as 2025-03-01, nor a time"])
+        }
+        return time
+    }
+}

@@ -1,0 +1,125 @@
+import Archive
+import ArchiveSchema
+import DICOMCore
+import DICOMDictionary
+import ServiceKit
+import Synchronization
+import Testing
+
+struct ProblemTests {
+    private static let subject = InstanceProblems.Subject(
+        tenantID: "t1", studyUID: "1.2", seriesUID: "1.2.3", sopUID: "1.2.3.4", traceID: "trace", sourceIP: "::1",
+        sourceAE: "CT1", workerNodeID: "n", createdTime: Timestamp(microsecondsSince1970: 1))
+
+    private static func rows(_ count: Int) -> [DicomProblemMetaRow] {
+        (0..<count).map { number in
+            var problems = InstanceProblems()
+            problems.add("rule-\(number)", .info)
+            return problems.rows(of: subject, by: "test", seen: .now)[0]
+        }
+    }
+
+    @Test func oneRowAPlaceAndOneForTheRest() {
+        var problems = InstanceProblems()
+        for number in 0..<100_000 { problems.add("odd-length", .info, tagPath: "(0009,\(number))") }
+        problems.add("no-such-thing", .error)
+        problems.add("odd-length", .warning, tagPath: "(0009,7)", occurrences: 5)
+        let rows = problems.rows(of: Self.subject, by: "test", seen: Timestamp(microsecondsSince1970: 9))
+        #expect(rows.count == InstanceProblems.limit + 1)
+        #expect(rows[7].tagPath == "(0009,7)" && rows[7].occurrences == 6 && rows[7].severity == "warning")
+        let rest = rows[InstanceProblems.limit]
+        #expect(rest.rule == InstanceProblems.furtherRule && rest.severity == "error")
+        #expect(rest.occurrences == 100_001 - Int64(InstanceProblems.limit))
+        #expect(rows.allSatisfy { $0.occasion == "" && $0.sopUID == "1.2.3.4" && $0.updatedTime > $0.createdTime })
+    }
+
+    @Test func whatIsNoIdentityStandsNowhere() {
+        let subject = InstanceProblems.Subject(
+            tenantID: "Doe^Jane", studyUID: "Doe", seriesUID: "1..2", sopUID: "1.2.x", traceID: "trace",
+            workerNodeID: "n", createdTime: .now)
+        var problems = InstanceProblems()
+        problems.add("key-invalid", .refused, tagPath: String(repeating: "(0040,A730)[0]", count: 50))
+        let row = problems.rows(of: subject, by: "test", seen: .now)[0]
+        #expect(row.tenantID == "" && row.studyUID == "" && row.seriesUID == "" && row.sopUID == "")
+        #expect(row.occasion == "trace")
+        #expect(row.tagPath.utf8.count <= 256 && row.tagPath.contains(".."))
+    }
+
+    @Test func clearingIsTheSameKeyAtALaterTime() {
+        let row = Self.rows(1)[0]
+        let cleared = row.cleared(by: "wado reindex", version: "2", at: .now)
+        #expect(
+            cleared.state == "cleared" && cleared.updatedTime >= row.updatedTime && cleared.program == "wado reindex")
+        var back = cleared
+        (back.state, back.program, back.programVersion, back.updatedTime) =
+            (row.state, row.program, row.programVersion, row.updatedTime)
+        #expect(back == row)
+    }
+
+    @Test func columnProblemsAndWarnings() throws {
+        var problems = InstanceProblems()
+        problems.add(
+            ColumnProblem(
+                table: "dicom_state_meta", column: "patient_size", path: [Tag(0x0010_1020)], rule: .notANumber,
+                outcome: .null))
+        problems.add(
+            ColumnProblem(
+                table: "dicom_state_meta", column: "study_id", path: [Tag(0x0020_0010)], rule: .tooLong,
+                outcome: .shortened))
+        // (0008,0060) CS, three bytes.
+        let dataSet = try DataSet(
+            bytes: [8, 0, 0x60, 0, 0x43, 0x53, 3, 0, 0x43, 0x54, 0x20], transferSyntax: .explicitVRLittleEndian)
+        problems.add(warningsOf: dataSet)
+        let rows = problems.rows(of: Self.subject, by: "test", seen: .now)
+        #expect(rows.map(\.severity) == ["error", "warning", "info"])
+        #expect(rows.map(\.rule) == ["not-a-number", "too-long", "odd-length"])
+        #expect(rows.map(\.tagPath) == ["(0010,1020)", "(0020,0010)", "(0008,0060)"])
+        #expect(rows[2].detail == "at byte 0" && rows[2].columnName == "" && rows[0].columnName == "patient_size")
+    }
+
+    private final class Bus: EventBus, EventProducer {
+        struct Down: Error {}
+        let isDown = Mutex(true)
+        let published = Monitor<[Message]>([])
+        let attempts = Monitor(0)
+
+        func makeProducer() throws -> any EventProducer { self }
+        func makeConsumer(group: String, topics: [Topic]) throws -> any EventConsumer { throw Down() }
+        func lag(group: String, topic: Topic) throws -> Int64 { 0 }
+        func publish(_ messages: [Message], to topic: Topic) throws {
+            attempts.withLock { $0 += 1 }
+            if isDown.withLock({ $0 }) || topic != .problem { throw Down() }
+            published.withLock { $0 += messages }
+        }
+        func close() {}
+    }
+
+    @Test func reportsWaitForTheBusWithinABound() throws {
+        let bus = Bus()
+        let metrics = MetricsRegistry()
+        let reporter = ProblemReporter(bus: bus, capacity: 1_200, logger: .silent, metrics: metrics)
+        try reporter.start()
+        defer { reporter.stop() }
+        let rows = Self.rows(1_500)
+        for start in stride(from: 0, to: 1_500, by: 100) { reporter.report(Array(rows[start..<start + 100])) }
+        #expect(reporter.pending == 1_200)
+        #expect(bus.attempts.wait(milliseconds: 20_000) { $0 >= 2 ? true : nil } == true)
+        bus.isDown.withLock { $0 = false }
+        let published = bus.published.wait(milliseconds: 20_000) { $0.count >= 1_200 ? $0 : nil } ?? []
+        #expect(try published.map { try DicomProblemMetaRow(json: $0.value) } == Array(rows[..<1_200]))
+        #expect(Set(published.map(\.key)).count == 1)
+        let text = String(decoding: metrics.text(), as: UTF8.self)
+        #expect(text.contains("wado_problems_dropped_total 300"))
+    }
+
+    @Test func whatCannotBePublishedAtTheEndIsCounted() throws {
+        let bus = Bus()
+        let metrics = MetricsRegistry()
+        let reporter = ProblemReporter(bus: bus, logger: .silent, metrics: metrics)
+        try reporter.start()
+        reporter.report(Self.rows(7))
+        reporter.stop()
+        #expect(reporter.pending == 0)
+        #expect(String(decoding: metrics.text(), as: UTF8.self).contains("wado_problems_dropped_total 7"))
+    }
+}
