@@ -6,7 +6,7 @@ DATA ?= ./var
 UP ?=
 
 BUILD_PACKAGES = pkg-config libxml2-dev libyaml-dev libpq-dev libdeflate-dev zlib1g-dev libmicrohttpd-dev \
-	postgresql curl
+	libmariadb-dev postgresql curl
 TEST_PACKAGES = dcmtk python3 python3-venv chromium
 BENCH_PACKAGES = dcmtk libdcmtk-dev g++ nginx wrk orthanc orthanc-postgresql orthanc-dicomweb
 
@@ -16,7 +16,7 @@ PROGRAMS = .build/release
 VENV = .build/venv
 SOURCES = Sources Plugins Tests Package.swift
 
-.PHONY: run build test test-swift test-clients bench format lint ci packages test-packages clean
+.PHONY: run build test test-swift test-doris test-clients bench format lint ci packages test-packages clean
 
 run: packages
 	@.ci/quietly "building (some minutes the first time)" $(SWIFT) build -c release
@@ -32,23 +32,27 @@ build: packages
 	@.ci/quietly "building programs and tests" $(BUILD)
 
 test: test-packages build $(VENV)/ready
-	@$(MAKE) --no-print-directory test-swift test-clients
+	@$(MAKE) --no-print-directory test-swift test-doris test-clients
 
 # Swift's tests; of one module: make test-swift ONLY=DICOMCoreTests
 test-swift:
 	WADO_PYTHON=$(abspath $(VENV)/bin/python3) $(SWIFT) test -c release --skip-build $(if $(ONLY),--filter $(ONLY))
+
+# The stand-in for Doris that Swift's tests use, against the rules of Doris; some of it: make test-doris ONLY=seed
+test-doris:
+	cd Tests/DorisStandIn && $(abspath $(VENV)/bin/python3) -m pytest $(if $(ONLY),-k $(ONLY))
 
 # Clients from outside against a running archive; some of them: make test-clients ONLY=dcmtk
 test-clients:
 	cd Tests/Clients && WADO_PROGRAMS=$(abspath $(PROGRAMS)) $(abspath $(VENV)/bin/python3) -m pytest $(if $(ONLY),-k $(ONLY))
 
 # Playwright drives Debian's chromium; it must not bring a browser of its own.
-$(VENV)/ready: Tests/Clients/requirements.txt
+$(VENV)/ready: Tests/Clients/requirements.txt Tests/DorisStandIn/requirements.txt
 	@mkdir -p .build
 	@.ci/quietly "making the Python environment of the tests" sh -c '\
 		python3 -m venv $(VENV) && \
 		PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check \
-			-r Tests/Clients/requirements.txt'
+			-r Tests/Clients/requirements.txt -r Tests/DorisStandIn/requirements.txt'
 	@touch $@
 
 # Beside dcmtk, Orthanc and nginx. BENCH="--rounds 3" and such go to Benchmarks/archive.py.

@@ -48,6 +48,7 @@ let package = Package(
         systemLibrary("CLibXML2", pkgConfig: "libxml-2.0", apt: "libxml2-dev"),
         systemLibrary("CLibYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         systemLibrary("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        systemLibrary("CLibMariaDB", pkgConfig: "libmariadb", apt: "libmariadb-dev"),
         systemLibrary("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
         systemLibrary("CZLib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         shim("CMicroHTTPD", links: "microhttpd"),
@@ -74,6 +75,7 @@ let package = Package(
         // The archive
         module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
         module("PostgresAdapter", ["Archive", "ArchiveSchema", "CLibPQ"]),
+        module("DorisAdapter", ["Archive", "ArchiveSchema", "CLibMariaDB"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
         module("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
@@ -117,6 +119,9 @@ let package = Package(
         .target(
             name: "PostgresTestSupport", dependencies: ["PostgresAdapter"], path: "Tests/PostgresTestSupport",
             swiftSettings: settings),
+        .target(
+            name: "DorisTestSupport", dependencies: ["DorisAdapter", "TestSupport"], path: "Tests/DorisTestSupport",
+            swiftSettings: settings),
         tests("Dictionary"),
         tests("SchemaGenerator", ["Dictionary", "schema-generator"]),
         tests("DICOMDictionary", ["Dictionary"]),
@@ -131,6 +136,7 @@ let package = Package(
                 "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "DICOMWeb", "EventBusContract",
                 "PostgresTestSupport",
             ]),
+        tests("DorisAdapter", ["Archive", "ArchiveSchema", "DorisTestSupport"]),
         tests("HTTPServer"),
         tests("ServiceKit"),
         tests(

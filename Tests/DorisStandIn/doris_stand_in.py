@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--pace", type=float, default=0.02, help="Doris' waiting times (batch interval, automatic resume) "
                                                                   "are multiplied by this")
     parser.add_argument("--user", default="root")
+    parser.add_argument("--lifeline", action="store_true", help="end when standard input ends, as it does with its parent")
     parser.add_argument("--password", default="")
     return parser.parse_args()
 
@@ -36,6 +37,8 @@ def main():
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if a.lifeline:
+        threading.Thread(target=lambda: (sys.stdin.buffer.read(), stop.set()), name="lifeline", daemon=True).start()
     engine = Engine(Settings(data=a.data, backends=a.backends, time_zone=a.time_zone, heavy_seconds=a.heavy_seconds,
                              pace=a.pace, http_port=a.http_port, user=a.user, password=a.password))
     logs = LogServer(engine)

@@ -9,7 +9,7 @@ from .errors import DorisError, StandInGap, table_exists
 from .schema import Table
 
 CHANGEABLE = frozenset("""replication_num default.replication_num replication_allocation default.replication_allocation
-    light_schema_change compaction_policy in_memory disable_auto_compaction""".split())
+    light_schema_change compaction_policy in_memory disable_auto_compaction partition.retention_count""".split())
 
 
 class AlterJobs:
