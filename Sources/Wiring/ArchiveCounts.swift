@@ -13,6 +13,8 @@ public struct ArchiveCounts: Sendable {
     public var compactions = 0
     /// Messages that can never succeed.
     public var deadLetters = 0
+    /// Problems of instances that are open.
+    public var problems = 0
 
     /// Asks the database. A table that is not there yet counts as empty.
     public static func read(connection: String, settings: Settings) throws -> ArchiveCounts {
@@ -32,6 +34,7 @@ public struct ArchiveCounts: Sendable {
         counts.series = try count("dicom_state_meta")
         counts.instances = try count("dicom_state_meta", "coalesce(sum(series_related_instances), 0)")
         counts.compactions = try count("dicom_json_meta", "count(*) FILTER (WHERE json_status = 0)")
+        counts.problems = try count("dicom_problem_meta", "count(*) FILTER (WHERE state = 'open')")
         counts.deadLetters = try PostgresDeadLetters(pool: pool).count()
         counts.queueLag = Int(
             try PostgresEventBus(pool: pool).lag(group: settings[WadoSettings.consumerGroup], topic: .storage))

@@ -30,6 +30,7 @@ enum StatusCommand {
                 text += "waiting   \(counts.queueLag) instances to be indexed, \(pending(endpoints)) to be filed, "
                 text += "\(counts.compactions) series to be compacted\n"
                 text += "failed    \(counts.deadLetters) dead letters\n"
+                text += "odd       \(counts.problems) problems of instances (wado problems)\n"
             } catch {
                 allReady = false
                 text += "database  \(error)\n"

@@ -128,6 +128,9 @@ struct RandomInputTests {
         // Eight bytes is the shortest an element can be: 32 bytes for each, and as much again in reserve.
         #expect(total <= count / 8)
         #expect(dataSet.memoryFootprint <= 64 * (count / 8) + 4096)
+        let warnings = dataSet.warnings
+        #expect(warnings.count <= 33 && warnings.count <= dataSet.warningCount)
+        #expect(warnings.allSatisfy { (0...count).contains($0.byteOffset) && $0.path.count <= 2 * 256 + 2 })
     }
 }
 

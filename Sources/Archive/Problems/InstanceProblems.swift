@@ -96,12 +96,20 @@ public struct InstanceProblems: Sendable {
             table: problem.table, column: problem.column)
     }
 
-    /// What was odd in the bytes of a data set.
+    /// What was odd in the bytes of a data set; of an element that is odd in several items the first one's place.
     public mutating func add(warningsOf dataSet: DataSet) {
+        struct Kind: Hashable {
+            var code: ReadWarning.Code
+            var tags: [DICOMError.PathComponent]
+        }
+        var firsts: [Kind: ReadWarning] = [:]
         for warning in dataSet.warnings {
+            let tags = warning.path.filter { if case .tag = $0 { true } else { false } }
+            let first = firsts[Kind(code: warning.code, tags: tags), default: warning]
+            firsts[Kind(code: warning.code, tags: tags)] = first
             add(
-                warning.code.rawValue, warning.code.severity, tagPath: warning.place,
-                detail: "at byte \(warning.byteOffset)")
+                warning.code.rawValue, warning.code.severity, tagPath: first.place,
+                detail: "at byte \(first.byteOffset)")
         }
         let others = dataSet.warningCount - dataSet.warnings.count
         if others > 0 {

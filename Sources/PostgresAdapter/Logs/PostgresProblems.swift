@@ -12,9 +12,10 @@ public final class PostgresProblems: ProblemStore {
         return try pool.retryingOnce { connection throws(PostgresError) in
             let result = try connection.queryOnce(
                 """
-                SELECT rule, severity, state, count(*),
-                    count(DISTINCT (tenant_id, study_uid, series_uid, sop_uid, occasion)), max(updated_time)
-                FROM dicom_problem_meta WHERE \(condition.sql)
+                SELECT rule, severity, state, sum(problems)::bigint, count(*), max(last) FROM (
+                    SELECT rule, severity, state, count(*) AS problems, max(updated_time) AS last
+                    FROM dicom_problem_meta WHERE \(condition.sql)
+                    GROUP BY rule, severity, state, tenant_id, study_uid, series_uid, sop_uid, occasion) instance
                 GROUP BY rule, severity, state ORDER BY 4 DESC, 1, 2, 3
                 """, condition.values, operation: "count problems")
             return (0..<result.rowCount).map { row in

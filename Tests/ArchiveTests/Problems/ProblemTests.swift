@@ -77,6 +77,17 @@ struct ProblemTests {
         #expect(rows[2].detail == "at byte 0" && rows[2].columnName == "" && rows[0].columnName == "patient_size")
     }
 
+    /// Two items with the same odd element are one row, an instance's odd elements are not more rows than elements.
+    @Test func itemsOfASequenceShareARow() throws {
+        let item: [UInt8] = [0xFE, 0xFF, 0, 0xE0, 9, 0, 0, 0, 0x40, 0, 7, 0, 0x4C, 0x4F, 1, 0, 0x41]
+        let bytes: [UInt8] = [0x40, 0, 0x75, 2, 0x53, 0x51, 0, 0, 34, 0, 0, 0] + item + item
+        let dataSet = try DataSet(bytes: bytes, transferSyntax: .explicitVRLittleEndian)
+        var problems = InstanceProblems()
+        problems.add(warningsOf: dataSet)
+        let rows = problems.rows(of: Self.subject, by: "test", seen: .now)
+        #expect(rows.map(\.tagPath) == ["(0040,0275)[0](0040,0007)"] && rows.map(\.occurrences) == [2])
+    }
+
     private final class Bus: EventBus, EventProducer {
         struct Down: Error {}
         let isDown = Mutex(true)

@@ -348,6 +348,25 @@ import Testing
         #expect(seen.stores.withLock { $0 }.isEmpty)
     }
 
+    @Test func itsUserIsToldWhatTheAssociationRefuses() throws {
+        let seen = Seen()
+        let acceptor = try Self.acceptor(seen)
+        defer { acceptor.stop(deadlineMilliseconds: 1000) }
+        let peer = Peer(port: acceptor.port)
+        peer.send(Self.request())
+        #expect(peer.receive()?.first == PDUType.associateAccept.rawValue)
+        var command = MessageAssemblerTests.command(Command.storeRequest, hasDataSet: true)
+        command[text: Command.affectedSOPClassUID] = "1.2.3"
+        peer.send(PDUTests.data([(3, 3, command.encoded()), (3, 2, [1, 2])]))
+        #expect(peer.receive()?.first == PDUType.data.rawValue)
+        command = MessageAssemblerTests.command(Command.storeRequest, hasDataSet: false)
+        peer.send(PDUTests.data([(3, 3, command.encoded())]))
+        #expect(peer.receive()?.first == PDUType.data.rawValue)
+        #expect(
+            seen.statuses.withLock { $0 } == [DIMSEStatus.sopClassNotSupported, DIMSEStatus.cannotUnderstand])
+        #expect(seen.stores.withLock { $0 }.isEmpty)
+    }
+
     @Test func stoppingEndsIdleAssociationsAndLetsOperationsEnd() throws {
         let seen = Seen()
         let acceptor = try Self.acceptor(seen)
