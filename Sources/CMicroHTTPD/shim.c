@@ -109,10 +109,6 @@ uint64_t wado_httpd_bytes_moved(int socket) {
     return info.tcpi_bytes_acked + info.tcpi_bytes_received;
 }
 
-void wado_httpd_cork(int socket, int on) {
-    setsockopt(socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
-}
-
 /// After a write that failed: whether it is worth another try, since the peer has made room.
 static int can_retry(int socket) {
     if (errno == EINTR) return 1;
@@ -121,9 +117,9 @@ static int can_retry(int socket) {
     return poll(&wait, 1, -1) >= 0 || errno == EINTR;
 }
 
-int wado_httpd_send(int socket, const void *bytes, size_t count) {
+int wado_httpd_send(int socket, const void *bytes, size_t count, int more) {
     for (size_t done = 0; done < count;) {
-        ssize_t sent = send(socket, (const char *)bytes + done, count - done, MSG_NOSIGNAL);
+        ssize_t sent = send(socket, (const char *)bytes + done, count - done, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (sent >= 0) done += (size_t)sent;
         else if (!can_retry(socket)) return -1;
     }

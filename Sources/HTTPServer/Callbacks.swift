@@ -165,7 +165,6 @@ extension Connection {
     }
 
     fileprivate func complete(isComplete: Bool) {
-        uncork()
         if let request, status != 0, let observer = core.observer {
             let known = isHead ? 0 : (isComplete ? responseLength : nil)
             observer(

@@ -39,7 +39,8 @@ struct ChunkSender {
             guard sentBytes == length else { throw HTTPSegments.CutShort() }
             waiting += [0x0D, 0x0A]
         }
-        try flush()
+        // The library sends the last chunk at once.
+        try flush(more: true)
     }
 
     private mutating func begin(chunkOf count: Int) {
@@ -47,9 +48,10 @@ struct ChunkSender {
         waiting += [0x0D, 0x0A]
     }
 
-    private mutating func flush() throws {
+    private mutating func flush(more: Bool = false) throws {
         guard !waiting.isEmpty else { return }
-        guard waiting.withUnsafeBytes({ wado_httpd_send(socket, $0.baseAddress, $0.count) }) == 0 else { throw Lost() }
+        let status = waiting.withUnsafeBytes { wado_httpd_send(socket, $0.baseAddress, $0.count, more ? 1 : 0) }
+        guard status == 0 else { throw Lost() }
         waiting.removeAll(keepingCapacity: true)
     }
 
@@ -82,7 +84,7 @@ struct ChunkSender {
         while done < length {
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, length - done)])
             try fill(piece, done)
-            guard wado_httpd_send(socket, piece.baseAddress, piece.count) == 0 else { throw Lost() }
+            guard wado_httpd_send(socket, piece.baseAddress, piece.count, 0) == 0 else { throw Lost() }
             done += piece.count
         }
     }

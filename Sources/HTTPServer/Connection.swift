@@ -51,8 +51,6 @@ final class Connection: @unchecked Sendable {
     var request: HTTPRequest?
     var isHead = false
     var isVersion10 = false
-    /// What is sent waits until the answer is complete.
-    var isCorked = false
     var status = 0
     var note: (any Sendable)?
     var started: UInt64 = 0

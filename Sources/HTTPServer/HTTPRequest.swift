@@ -25,14 +25,19 @@ public struct HTTPRequest: Sendable {
     }
 
     /// The part of `target` before the first `?`, undecoded.
-    public var path: Substring {
-        target[..<(target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex)]
-    }
+    public var path: Substring { target[..<(mark ?? target.endIndex)] }
 
     /// What follows the first `?`, undecoded; nil when there is none.
     public var query: Substring? {
-        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return nil }
+        guard let mark else { return nil }
         return target[target.utf8.index(after: mark)...]
+    }
+
+    /// The first `?`. All who ask for path or query need it, and most targets have none.
+    private var mark: String.Index? {
+        let offset = target.utf8.withContiguousStorageIfAvailable { $0.firstIndex(of: UInt8(ascii: "?")) }
+        guard let offset else { return target.utf8.firstIndex(of: UInt8(ascii: "?")) }
+        return offset.map { target.utf8.index(target.startIndex, offsetBy: $0) }
     }
 
     public var hasBody: Bool { contentLength != 0 }

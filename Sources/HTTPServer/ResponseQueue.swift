@@ -80,7 +80,6 @@ extension Connection {
                 }
                 return response
             }
-            cork()
             let descriptor = file.take()
             guard descriptor >= 0 else { return nil }
             guard
@@ -93,7 +92,6 @@ extension Connection {
         case .segments(let segments): return make(.stream(HTTPSegments(segments)))
         case .chunked(let segments):
             guard core.configuration.tls == nil, !isHead, !isVersion10 else { return make(.stream(segments)) }
-            cork()
             return make(segments, length: nil, blockSize: 1, sendChunks)
         case .stream(let stream):
             let length = stream.length
@@ -112,20 +110,6 @@ extension Connection {
             })
         if response == nil { box.release() }
         return response
-    }
-
-    /// The header waits for the body, which is sent by another call, so that they leave in one packet. Not over TLS, where
-    /// the library has more to say in between.
-    private func cork() {
-        guard core.configuration.tls == nil, !isHead else { return }
-        isCorked = true
-        wado_httpd_cork(socket, 1)
-    }
-
-    func uncork() {
-        guard isCorked else { return }
-        isCorked = false
-        wado_httpd_cork(socket, 0)
     }
 }
 

@@ -47,11 +47,9 @@ void *wado_httpd_connection_context(struct MHD_Connection *connection);
 /// The bytes that a TCP socket's peer has acknowledged and sent, together; 0 when unknown.
 uint64_t wado_httpd_bytes_moved(int socket);
 
-/// Lets what is sent wait for what follows it (1), or sends what waits (0).
-void wado_httpd_cork(int socket, int on);
-
-/// Sends all the bytes on a non-blocking socket, waiting for the peer to take them; 0, or -1 and `errno`.
-int wado_httpd_send(int socket, const void *bytes, size_t count);
+/// Sends all the bytes on a non-blocking socket, waiting for the peer to take them; 0, or -1 and `errno`. With `more` they
+/// may wait for what is sent next.
+int wado_httpd_send(int socket, const void *bytes, size_t count, int more);
 
 /// Sends `count` bytes of a file from `*offset`, without a copy, likewise; `*offset` is moved on. 0, or -1 and `errno`:
 /// EIO when the file ends before, EINVAL when it cannot be sent so.
