@@ -109,6 +109,11 @@ let package = Package(
             name: "micro-benchmarks",
             dependencies: ["DICOMCore", "DICOMDictionary", "DICOMWeb", "ArchiveSchema", "CAllocationCounter"],
             path: "Benchmarks/Micro", swiftSettings: settings),
+        .executableTarget(
+            name: "reindex-benchmark",
+            dependencies: [
+                "Wiring", "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "PostgresAdapter",
+            ], path: "Benchmarks/Reindex", swiftSettings: settings),
 
         // Tests
         .target(

@@ -4,7 +4,8 @@ import ArchiveSchema
 /// What one transaction of the consumer is made of.
 struct ConsumerBatch {
     struct Item {
-        var message: ReceivedMessage
+        /// nil: read from its file, not told by the bus.
+        var message: ReceivedMessage?
         var content: Content
 
         var isDeadLetter: Bool { if case .deadLetter = content { true } else { false } }
@@ -23,7 +24,7 @@ struct ConsumerBatch {
     var isEmpty: Bool { items.isEmpty }
 
     mutating func add(_ item: Item) {
-        bytes += item.message.message.value.count
+        bytes += item.message?.message.value.count ?? 0
         if case .instance(let instance) = item.content {
             bytes += instance.metadata.json.count + instance.problems.count * 512
         }
@@ -64,7 +65,8 @@ struct ConsumerBatch {
         for item in items {
             switch item.content {
             case .deadLetter(let reason, let detail):
-                let letter = DeadLetter(message: item.message, reason: reason, detail: detail)
+                guard let message = item.message else { continue }
+                let letter = DeadLetter(message: message, reason: reason, detail: detail)
                 batch.deadLetters.append(letter)
                 batch.logs.problems += ConsumerProblems.rows(of: letter, node: node)
             case .problem(let row): batch.logs.problems.append(row)

@@ -131,13 +131,13 @@ final class ConsumerWorker {
                 // Anything else, be it for ever, is no message's fault: they all wait until somebody mends it.
                 if let error = error as? any RetriableError, error.isDueToInput {
                     if let (first, second) = batch.halves() { return write(first, stop) && write(second, stop) }
-                    if let item = batch.items.first, !item.isDeadLetter {
+                    if let item = batch.items.first, !item.isDeadLetter, let message = item.message {
                         let detail = "\(error)"
-                        report(item.message, reason: "row_refused", detail: detail)
+                        report(message, reason: "row_refused", detail: detail)
                         var letter = ConsumerBatch()
                         letter.add(
                             ConsumerBatch.Item(
-                                message: item.message, content: .deadLetter(reason: "row_refused", detail: detail)))
+                                message: message, content: .deadLetter(reason: "row_refused", detail: detail)))
                         return write(letter, stop)
                     }
                 }

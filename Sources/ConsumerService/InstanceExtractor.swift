@@ -32,8 +32,8 @@ final class InstanceExtractor {
     }
 
     private let configuration: ConsumerService.Configuration
-    private let paths: ArchivePaths
-    private let reader = HeaderReader()
+    let paths: ArchivePaths
+    let reader = HeaderReader()
 
     init(_ configuration: ConsumerService.Configuration) {
         self.configuration = configuration
@@ -53,7 +53,6 @@ final class InstanceExtractor {
             let instance = UID(object.sopUID)
         else { return .refused(reason: "identity_invalid", detail: "tenant or UIDs cannot be part of a path") }
         let identity = InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
-
         // The path follows from the identity; what the event says of it is for people.
         let path = paths.absolute(ArchivePaths.instance(identity))
         let file: DICOMFile
@@ -69,11 +68,21 @@ final class InstanceExtractor {
             return .refused(reason: "file_missing", detail: "there is no file of this instance")
         }
 
+        return rows(of: file, identity, object, processedTime: .now)
+    }
+
+    /// Everything that an instance becomes.
+    func rows(
+        of file: DICOMFile, _ identity: InstanceIdentity, _ object: DicomObjectMetaRow, processedTime: Timestamp
+    ) -> Outcome {
+        let (tenant, study, series, instance) = (
+            identity.tenant, identity.study, identity.series, identity.instance
+        )
         let context = InstanceContext(
             tenantID: tenant.value, traceID: object.traceID, workerNodeID: object.workerNodeID,
             transferSyntaxUID: file.transferSyntax.uid, sopClassUID: file.meta?.mediaStorageSOPClassUID ?? "",
             filePath: object.filePath, fileSize: object.fileSize, sourceIP: object.sourceIP, sourceAE: object.sourceAE,
-            receivedTime: object.createdTime, processedTime: .now)
+            receivedTime: object.createdTime, processedTime: processedTime)
         var problems: [ColumnProblem] = []
         let state: DicomStateMetaRow
         let image: DicomImageMetaRow
@@ -88,7 +97,7 @@ final class InstanceExtractor {
         guard state.studyUID == study.value, state.seriesUID == series.value,
             state.representativeSOPUID == instance.value
         else {
-            return .refused(reason: "identity_mismatch", detail: "the file holds another instance than the event says")
+            return .refused(reason: "identity_mismatch", detail: "the file holds another instance than its name says")
         }
 
         var json: [UInt8] = []

@@ -4,19 +4,25 @@ internal import PostgresAdapter
 internal import ServiceKit
 internal import WebWorkerService
 
+extension ConsumerService.Configuration {
+    init(_ settings: Settings, folder: DataFolder) {
+        self.init(storeRoot: folder.store)
+        group = settings[WadoSettings.consumerGroup]
+        node = Node.name(settings)
+        threads = settings[WadoSettings.consumerThreads]
+        batchInstances = settings[WadoSettings.consumerBatch]
+        bulkDataRoot = settings[WadoSettings.httpRoots].first ?? "/dicom-web"
+        bulkDataThreshold = settings[WadoSettings.bulkDataThreshold]
+    }
+}
+
 extension ServiceMain {
     /// `wado-consumer`: indexes instances.
     public static func consumer() -> Never {
         run("wado-consumer", about: "indexes received instances", sections: ["consumer"]) { context in
             let settings = context.settings
             let threads = settings[WadoSettings.consumerThreads]
-            var configuration = ConsumerService.Configuration(storeRoot: context.folder.store)
-            configuration.group = settings[WadoSettings.consumerGroup]
-            configuration.node = Node.name(settings)
-            configuration.threads = threads
-            configuration.batchInstances = settings[WadoSettings.consumerBatch]
-            configuration.bulkDataRoot = settings[WadoSettings.httpRoots].first ?? "/dicom-web"
-            configuration.bulkDataThreshold = settings[WadoSettings.bulkDataThreshold]
+            let configuration = ConsumerService.Configuration(settings, folder: context.folder)
             let pool = try Database.open(context, sessions: threads + 1, name: "wado-consumer")
             let service = ConsumerService(
                 configuration, bus: PostgresEventBus(pool: pool), store: PostgresIngestStore(pool: pool),

@@ -88,6 +88,17 @@ public enum LocalHTTP {
     public struct Answer: Sendable {
         public let status: Int
         public let body: [UInt8]
+        let head: [UInt8]
+
+        /// The value of the first header of this name.
+        public func header(_ name: String) -> String? {
+            for line in head.split(separator: 10) {
+                let parts = String(decoding: line, as: UTF8.self).split(separator: ":", maxSplits: 1)
+                guard parts.count == 2, parts[0].lowercased() == name.lowercased() else { continue }
+                return String(parts[1].drop { $0 == " " }.prefix { $0 != "\r" && $0 != "\r\n" })
+            }
+            return nil
+        }
     }
 
     /// GETs `http://host:port/path`; nil when there is no readable answer.
@@ -128,7 +139,7 @@ public enum LocalHTTP {
         var index = 0
         while index + 4 <= answer.count {
             if answer[index] == 13, Array(answer[index..<(index + 4)]) == end {
-                return Answer(status: number, body: Array(answer[(index + 4)...]))
+                return Answer(status: number, body: Array(answer[(index + 4)...]), head: Array(answer[..<index]))
             }
             index += 1
         }

@@ -38,6 +38,14 @@ internal import Wiring
             about: "shows the last requests, or received instances", options: LogsCommand.options,
             run: LogsCommand.run),
         Command(
+            name: "reindex", usage: "reindex --columns C,..|--from-files|--problems ..",
+            about: "brings old instances into new columns, or everything anew from the files",
+            options: ReindexCommand.options, run: ReindexCommand.run),
+        Command(
+            name: "reconcile", usage: "reconcile [--repair] [--tenant T]",
+            about: "compares files, index and metadata, and mends what it can", options: ReconcileCommand.options,
+            run: ReconcileCommand.run),
+        Command(
             name: "doctor", usage: "doctor [--data DIR] [settings]",
             about: "looks for what is wrong, and says what to do",
             run: DoctorCommand.run),

@@ -13,10 +13,14 @@ public struct ArchivePaths: Hashable, Sendable {
 
     /// `{tenant}/{xx}/{study}`, relative to the root; `xx` is the lowest byte of the study UID's SeaHash.
     public static func study(tenant: TenantID, study: UID) -> String {
+        "\(tenant.value)/\(shard(of: study.value))/\(study.value)"
+    }
+
+    /// `xx`.
+    static func shard(of studyUID: String) -> String {
         let digits = Array("0123456789abcdef".utf8)
-        let hash = Int(SeaHash.hash(study.value.utf8) & 0xFF)
-        let shard = String(decoding: [digits[hash >> 4], digits[hash & 15]], as: UTF8.self)
-        return "\(tenant.value)/\(shard)/\(study.value)"
+        let hash = Int(SeaHash.hash(studyUID.utf8) & 0xFF)
+        return String(decoding: [digits[hash >> 4], digits[hash & 15]], as: UTF8.self)
     }
 
     /// `{tenant}/{xx}/{study}/{series}`, relative to the root.

@@ -89,7 +89,7 @@ public struct FileStore: Sendable {
     }
 
     /// Empty when the folder is missing, or is none.
-    private func names(_ path: String) throws(FileSystemError) -> [String] {
+    func names(_ path: String) throws(FileSystemError) -> [String] {
         do { return try fileSystem.list(path) } catch {
             if error.isNotFound || error.isNotAFolder { return [] }
             throw error

@@ -48,11 +48,19 @@ public protocol SeriesIndex: Sendable {
         _ query: QIDOQuery, tenantID: String, after: SeriesIdentity?, limit: Int
     ) throws -> [SeriesEntry]
 
+    /// What an answer to this search has to say of itself (Warning header, PS3.18 8.3.4.4): keys that are not filled in
+    /// for all older instances yet. Cheap: may be some seconds old.
+    func warnings(for query: QIDOQuery, tenantID: String) -> [String]
+
     /// All series of a study, in order of series UID; empty when there is no such study.
     func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry]
 
     /// Of one tenant, or of all when nil (for operators only).
     func counts(tenantID: String?) throws -> IndexCounts
+}
+
+extension SeriesIndex {
+    public func warnings(for query: QIDOQuery, tenantID: String) -> [String] { [] }
 }
 
 /// Rows of the log tables.

@@ -130,6 +130,24 @@ public final class FileMetadataStore: MetadataStore {
         return CompactionResult(instanceCount: snapshot.instanceCount, didWrite: didWrite)
     }
 
+    /// Gives a compacted file that cannot be read another name, `.damaged`, so that the series can be made anew from its
+    /// DICOM files.
+    /// - Returns: false when there is none, or nothing is wrong with it.
+    public func putAside(_ series: SeriesIdentity) throws(MetadataStoreError) -> Bool {
+        let paths = try paths(series)
+        do {
+            guard let compacted = try CompactedSeries.open(paths.compacted) else { return false }
+            _ = try compacted.contents()
+            return false
+        } catch {
+            guard error.code == .damaged else { throw error }
+        }
+        guard rename(paths.compacted, paths.compacted + ".damaged") == 0 else { throw FileHandle.failure("rename") }
+        try syncFolder(paths.folder)
+        forget(series)
+        return true
+    }
+
     // MARK: Parts
 
     struct Paths {

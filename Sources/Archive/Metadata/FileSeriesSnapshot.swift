@@ -166,6 +166,11 @@ final class FileSeriesSnapshot: SeriesSnapshot {
         return !pending.isEmpty
     }
 
+    func sopInstanceUIDs() throws -> [String] {
+        try loadItems()
+        return items.map(\.sopInstanceUID)
+    }
+
     func forEachInstance(_ body: (_ sopInstanceUID: String, _ json: RawSpan) throws -> Bool) throws {
         try loadItems()
         for item in items {

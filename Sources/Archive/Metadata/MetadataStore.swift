@@ -71,8 +71,21 @@ public protocol SeriesSnapshot: AnyObject {
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
     /// Back to the front of the text.
     func rewind()
+    /// Of all instances, in the order of the text.
+    func sopInstanceUIDs() throws -> [String]
     /// Visits each instance's DICOM JSON object in the order of the text, until `body` returns false.
     func forEachInstance(_ body: (_ sopInstanceUID: String, _ json: RawSpan) throws -> Bool) throws
+}
+
+extension SeriesSnapshot {
+    public func sopInstanceUIDs() throws -> [String] {
+        var uids: [String] = []
+        try forEachInstance { uid, _ in
+            uids.append(uid)
+            return true
+        }
+        return uids
+    }
 }
 
 /// A part of an open file.

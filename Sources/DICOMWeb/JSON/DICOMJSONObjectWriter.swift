@@ -76,6 +76,11 @@ public struct DICOMJSONObjectWriter: ~Copyable {
         output.append(contentsOf: value)
     }
 
+    /// As with an array.
+    public mutating func copy(_ tag: Tag, _ value: RawSpan) {
+        value.withUnsafeBytes { copy(tag, $0) }
+    }
+
     private mutating func name(_ tag: Tag) {
         if !isFirst { output.append(0x2C) }
         isFirst = false

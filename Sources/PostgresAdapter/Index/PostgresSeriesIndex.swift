@@ -14,6 +14,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
 
     private let pool: PostgresPool
     private let configuration: Configuration
+    private let incomplete = IncompleteColumns()
 
     public init(pool: PostgresPool, configuration: Configuration = Configuration()) {
         self.pool = pool
@@ -131,6 +132,10 @@ public final class PostgresSeriesIndex: SeriesIndex {
                     ? try connection.query(sql, parameters, operation: "search")
                     : try connection.queryOnce(sql, parameters, operation: "search"))
         }
+    }
+
+    public func warnings(for query: QIDOQuery, tenantID: String) -> [String] {
+        incomplete.warnings(for: query, tenantID: tenantID, pool)
     }
 
     public func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry] {

@@ -70,6 +70,13 @@ struct SeriesVariants {
         for update in updates { for row in update.variants { add(Self.fields(row)) } }
     }
 
+    /// Those of a series whose instances were all read anew.
+    /// - Parameter row: of the instance that the series' row shows.
+    init(beside row: DicomStateMetaRow, _ others: [DicomStateMetaRow]) {
+        seen.insert(Self.identity(Self.fields(row)))
+        for other in others { add(Self.fields(other)) }
+    }
+
     private mutating func add(_ fields: Fields) {
         let identity = Self.identity(fields)
         guard seen.insert(identity).inserted else { return }

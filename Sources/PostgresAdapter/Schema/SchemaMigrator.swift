@@ -54,6 +54,7 @@ public struct SchemaMigrator: Sendable {
                 "ALTER TABLE dicom_state_meta SET (fillfactor = 80); ALTER TABLE dicom_json_meta SET (fillfactor = 70)"
             ))
         steps.append(("the event bus", BusSchema.tables + PostgresDeadLetters.table))
+        steps.append(("reindexing", ReindexSchema.tables))
         for topic in Topic.allCases {
             steps.append(("topic \(topic.rawValue)", BusSchema.partitions(of: topic, count: busPartitions)))
         }

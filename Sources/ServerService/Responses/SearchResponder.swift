@@ -39,6 +39,7 @@ struct SearchResponder: Sendable {
                 "The following attributes are not supported for matching on this level and were ignored: "
                     + ignored.joined(separator: ", "))
         }
+        warnings += index.warnings(for: query, tenantID: request.tenant.value)
         var body: [UInt8] = [UInt8(ascii: "[")]
         let extent: Extent
         do {

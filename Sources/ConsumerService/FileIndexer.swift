@@ -1,0 +1,157 @@
+public import Archive
+public import ArchiveSchema
+
+/// Indexes stored instances anew from nothing but their files, by the consumer's own road: metadata, index and logs get
+/// what they would have got when the instances came. What is there already stays as it is. Used by one thread.
+public final class FileIndexer {
+    /// Why an instance is not indexed.
+    public struct Failure: Sendable, Equatable {
+        public var instance: InstanceIdentity
+        /// A constant code, as of a `DeadLetter`.
+        public var reason: String
+        /// For people; without patient data.
+        public var detail: String
+    }
+
+    /// What came of some instances.
+    public struct Outcome: Sendable, Equatable {
+        public var indexed = 0
+        /// Passed over: no such file, or none that was received since the day asked for.
+        public var skipped = 0
+        public var failures: [Failure] = []
+
+        public init() {}
+    }
+
+    private let configuration: ConsumerService.Configuration
+    private let store: any IngestStore
+    private let metadata: FileMetadataStore
+    private let extractor: InstanceExtractor
+    private let node: String
+    private let since: Timestamp?
+
+    /// - Parameters:
+    ///   - node: who received the instances whose files do not say it.
+    ///   - since: only instances that were received then or later.
+    public init(
+        _ configuration: ConsumerService.Configuration, store: any IngestStore, metadata: FileMetadataStore,
+        node: String, since: Timestamp? = nil
+    ) {
+        self.configuration = configuration
+        self.store = store
+        self.metadata = metadata
+        self.node = node
+        self.since = since
+        extractor = InstanceExtractor(configuration)
+    }
+
+    private struct Read {
+        var instance: InstanceIdentity
+        var version: FileVersion
+    }
+
+    /// Reads the instances and says what would come of them; writes nothing.
+    /// - Throws: when the store cannot be read now.
+    public func check(_ instances: [InstanceIdentity]) throws -> Outcome {
+        var outcome = Outcome()
+        for instance in instances { _ = try read(instance, &outcome) }
+        outcome.indexed = instances.count - outcome.skipped - outcome.failures.count
+        return outcome
+    }
+
+    /// Reads the instances and writes what comes of them, in batches of the configured size. A file that is replaced
+    /// meanwhile is read again, so that what the archive received last stands at the end.
+    /// - Throws: when files, metadata or database cannot be reached now; calling it again is safe.
+    public func index(_ instances: [InstanceIdentity]) throws -> Outcome {
+        var outcome = Outcome()
+        var rest = instances[...]
+        while !rest.isEmpty {
+            var batch = ConsumerBatch()
+            var read: [Read] = []
+            while let instance = rest.first, batch.items.count < configuration.batchInstances,
+                batch.bytes < configuration.batchBytes
+            {
+                rest.removeFirst()
+                guard let content = try self.read(instance, &outcome) else { continue }
+                batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
+                read.append(Read(instance: instance, version: content.version))
+            }
+            if batch.isEmpty { continue }
+            let refused = try write(batch)
+            outcome.indexed += batch.items.count - refused.count
+            outcome.failures += refused
+            try again(read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance))
+        }
+        return outcome
+    }
+
+    /// Those whose files were replaced while they were indexed.
+    private func again(_ replaced: [InstanceIdentity]) throws {
+        var replaced = replaced
+        while !replaced.isEmpty {
+            var outcome = Outcome()
+            var next: [InstanceIdentity] = []
+            for instance in replaced {
+                guard let content = try read(instance, &outcome) else { continue }
+                var batch = ConsumerBatch()
+                batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
+                _ = try write(batch)
+                if FileVersion(extractor.path(of: instance)) != content.version { next.append(instance) }
+            }
+            replaced = next
+        }
+    }
+
+    private func read(
+        _ instance: InstanceIdentity, _ outcome: inout Outcome
+    ) throws -> (extracted: ExtractedInstance, version: FileVersion)? {
+        guard let content = try extractor.extract(instance, since: since, node: node) else {
+            outcome.skipped += 1
+            return nil
+        }
+        switch content.outcome {
+        case .extracted(let extracted): return (extracted, content.version)
+        case .refused(let reason, let detail):
+            outcome.failures.append(Failure(instance: instance, reason: reason, detail: detail))
+            return nil
+        }
+    }
+
+    /// Metadata first, then index and logs. What the database does not take is found by halving the batch.
+    /// - Returns: the instances that are refused.
+    private func write(_ batch: ConsumerBatch) throws -> [Failure] {
+        do {
+            let updates = batch.metadataUpdates()
+            var counts: [SeriesIdentity: Int] = [:]
+            for update in updates { counts[update.series] = try append(update) }
+            try store.write(batch.ingest(counts: counts))
+            return []
+        } catch {
+            guard let error = error as? any RetriableError, error.isDueToInput else { throw error }
+            if let (first, second) = batch.halves() { return try write(first) + write(second) }
+            guard case .instance(let extracted)? = batch.items.first?.content,
+                let instance = extracted.identity
+            else { throw error }
+            return [Failure(instance: instance, reason: "row_refused", detail: "\(error)")]
+        }
+    }
+
+    /// Metadata that cannot be read any more is put aside, since the files have all of it.
+    private func append(_ update: SeriesMetadataUpdate) throws -> Int {
+        do {
+            return try metadata.append([update])[0]
+        } catch let error as MetadataStoreError {
+            guard error.code == .damaged, try metadata.putAside(update.series) else { throw error }
+            return try metadata.append([update])[0]
+        }
+    }
+}
+
+extension ExtractedInstance {
+    fileprivate var identity: InstanceIdentity? {
+        guard let tenant = TenantID(object.tenantID), let study = UID(object.studyUID),
+            let series = UID(object.seriesUID), let instance = UID(object.sopUID)
+        else { return nil }
+        return InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
+    }
+}

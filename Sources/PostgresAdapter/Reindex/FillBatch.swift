@@ -1,0 +1,39 @@
+public import Archive
+
+/// A series as its row was when it was read.
+public struct FillSeries: Sendable {
+    public var identity: SeriesIdentity
+    /// Instances as last counted.
+    public var instanceCount: Int
+    var representative: String
+    /// The time of its last change as its flag has it (`dicom_json_meta`): equal as long as nothing new came.
+    var flagTime: Int64?
+    var hasVariants: Bool
+}
+
+/// Values for the rows of some series, made of their stored metadata.
+public struct FillBatch: Sendable {
+    /// What was found in one series, or in a part of it.
+    struct Part: Sendable {
+        var series: FillSeries
+        var tuples: [FilledTable: [UInt8]] = [:]
+        /// Of its variants all, as tuples with their hashes; nil: they stay as they are.
+        var variants: [UInt8]?
+    }
+
+    var parts: [Part] = []
+    /// The last series that is whole in this batch; nil when there is none.
+    public internal(set) var position: SeriesIdentity?
+    /// Instances that it stands for.
+    public internal(set) var instanceCount = 0
+    public internal(set) var failures: [Failure] = []
+
+    /// An instance, or a series when its UID is empty, that no values could be made of.
+    public struct Failure: Sendable {
+        public var series: SeriesIdentity
+        public var sopInstanceUID: String
+        /// A constant code.
+        public var reason: String
+        public var detail: String
+    }
+}

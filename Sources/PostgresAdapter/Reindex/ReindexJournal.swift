@@ -1,0 +1,152 @@
+public import Archive
+import ArchiveSchema
+
+/// Another run works on the same now.
+public struct ReindexBusy: Error, CustomStringConvertible {
+    /// `table.column`, or `files`.
+    public let subject: String
+    public var description: String {
+        "another run is at \(subject) now; it goes on by itself, and so does this one if it is begun again after it"
+    }
+}
+
+/// The rows of `reindex_job` and `incomplete_column`. Holds a session, whose advisory locks keep a second run of the same
+/// work away; they go when the session does, however that ends. Used by one thread.
+public final class ReindexJournal {
+    private let connection: PostgresConnection
+
+    /// - Throws: `PostgresError`; the schema must be there (`SchemaMigrator`).
+    public init(_ connectionString: String) throws(PostgresError) {
+        connection = try PostgresConnection(connectionString, applicationName: "wado reindex")
+    }
+
+    /// Begins a job, or takes up the one of this scope that was not finished, and marks what is incomplete meanwhile.
+    /// - Throws: `ReindexBusy`, `PostgresError`.
+    public func begin(_ scope: ReindexJob.Scope) throws -> ReindexJob {
+        try lock(scope)
+        return try connection.transaction { connection throws(PostgresError) in
+            for column in Self.incomplete(scope) {
+                try connection.query(
+                    """
+                    INSERT INTO incomplete_column (table_name, column_name, tenant_id) VALUES ($1, $2, $3)
+                    ON CONFLICT DO NOTHING
+                    """, [.text(column.table), .text(column.column), .text(scope.tenantID ?? "")],
+                    operation: "begin a job")
+            }
+            if let job = try unfinished(scope) { return job }
+            let result = try connection.query(
+                """
+                INSERT INTO reindex_job (kind, columns, tenant_id, since_time) VALUES ($1, $2, $3, $4)
+                RETURNING \(Self.columns)
+                """, Self.values(scope), operation: "begin a job")
+            return Self.job(result, scope)
+        }
+    }
+
+    /// The job of this scope that was begun and not finished; nil when there is none.
+    public func unfinished(_ scope: ReindexJob.Scope) throws(PostgresError) -> ReindexJob? {
+        let result = try connection.query(
+            """
+            SELECT \(Self.columns) FROM reindex_job
+            WHERE kind = $1 AND columns = $2 AND tenant_id = $3 AND since_time IS NOT DISTINCT FROM $4
+                AND finished_time IS NULL
+            ORDER BY job_id DESC LIMIT 1
+            """, Self.values(scope), operation: "look for a job")
+        return result.rowCount > 0 ? Self.job(result, scope) : nil
+    }
+
+    /// Notes how far it came; after a kill it is taken up there.
+    public func advance(_ job: ReindexJob) throws(PostgresError) {
+        try connection.query(
+            """
+            UPDATE reindex_job SET at_tenant = $2, at_study = $3, at_series = $4, done = $5, changed = $6, failed = $7,
+                updated_time = clock_timestamp()
+            WHERE job_id = $1
+            """,
+            [
+                .int8(job.id), .text(job.position?.tenantID ?? ""), .text(job.position?.studyUID ?? ""),
+                .text(job.position?.seriesUID ?? ""), .int8(Int64(job.done)), .int8(Int64(job.changed)),
+                .int8(Int64(job.failed)),
+            ], operation: "note how far a job came")
+    }
+
+    /// Notes the end. What it filled is complete now, unless only a part of it was asked for.
+    public func finish(_ job: ReindexJob) throws(PostgresError) {
+        try connection.transaction { connection throws(PostgresError) in
+            try advance(job)
+            try connection.query(
+                "UPDATE reindex_job SET finished_time = clock_timestamp() WHERE job_id = $1", [.int8(job.id)],
+                operation: "finish a job")
+            if job.scope.since != nil { return }
+            for column in Self.incomplete(job.scope) {
+                // What is complete for all is so for each.
+                try connection.query(
+                    """
+                    DELETE FROM incomplete_column
+                    WHERE table_name = $1 AND column_name = $2 AND (tenant_id = $3 OR $3 = '')
+                    """, [.text(column.table), .text(column.column), .text(job.scope.tenantID ?? "")],
+                    operation: "finish a job")
+            }
+        }
+    }
+
+    /// A column that was added to a table with rows: incomplete until it is filled.
+    static func markIncomplete(
+        _ table: String, _ column: String, _ connection: PostgresConnection
+    ) throws(PostgresError) {
+        try connection.query(
+            "INSERT INTO incomplete_column (table_name, column_name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            [.text(table), .text(column)], operation: "mark a column as incomplete")
+    }
+
+    // MARK: Parts
+
+    /// One lock for each column, so that runs of different ones do not hinder each other.
+    private func lock(_ scope: ReindexJob.Scope) throws {
+        for subject in scope.kind == .files ? ["files"] : scope.columns {
+            let result = try connection.query(
+                "SELECT pg_try_advisory_lock(hashtextextended($1, 7762))", [.text(subject)],
+                operation: "begin a job")
+            guard result.bool(0, 0) == true else {
+                try connection.query("SELECT pg_advisory_unlock_all()", operation: "begin a job")
+                throw ReindexBusy(subject: subject)
+            }
+        }
+    }
+
+    /// Empty names stand for everything. Only part of the files makes nothing incomplete that was not so before.
+    private static func incomplete(_ scope: ReindexJob.Scope) -> [(table: String, column: String)] {
+        if scope.kind == .files { return scope.since == nil ? [("", "")] : [] }
+        return scope.columns.compactMap { name in
+            let parts = name.split(separator: ".", maxSplits: 1)
+            return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+        }
+    }
+
+    private static let columns = "job_id, at_tenant, at_study, at_series, done, changed, failed, started_time"
+
+    private static func values(_ scope: ReindexJob.Scope) -> [PostgresValue] {
+        [
+            .text(scope.kind.rawValue), .textArray(scope.columns), .text(scope.tenantID ?? ""),
+            .timestamp(microseconds: scope.since.map { $0.microsecondsSince1970 - PostgresValue.epochMicroseconds }),
+        ]
+    }
+
+    private static func job(_ result: PostgresResult, _ scope: ReindexJob.Scope) -> ReindexJob {
+        func text(_ column: Int) -> String { result.string(0, column) ?? "" }
+        func number(_ column: Int) -> Int { Int(result.integer(0, column) ?? 0) }
+        let position = SeriesIdentity(tenantID: text(1), studyUID: text(2), seriesUID: text(3))
+        return ReindexJob(
+            scope: scope, id: result.integer(0, 0) ?? 0, position: position.seriesUID.isEmpty ? nil : position,
+            done: number(4), changed: number(5), failed: number(6),
+            startedTime: Timestamp(
+                microsecondsSince1970: (result.integer(0, 7) ?? 0) + PostgresValue.epochMicroseconds))
+    }
+}
+
+extension PostgresValue {
+    /// NULL, as a timestamp, when there is none.
+    fileprivate static func timestamp(microseconds: Int64?) -> PostgresValue {
+        microseconds.map { .timestamp(microseconds: $0) } ?? .null
+    }
+}

@@ -1,0 +1,183 @@
+internal import Archive
+internal import PostgresAdapter
+public import ServiceKit
+
+/// Fills columns of rows that are there from stored metadata (`wado reindex --columns`).
+///
+/// One thread reads metadata, this one writes. Instances may come in meanwhile, and what they say wins. How far it is
+/// stands in the database after every batch, so that a run that was killed is taken up there.
+public struct ColumnReindex: Sendable {
+    private let settings: Settings
+    private let connection: String
+    private let columns: ColumnSelection
+    private let options: ReindexOptions
+
+    private static let attempts = 20
+
+    /// - Parameters:
+    ///   - columns: their names, with or without their tables.
+    ///   - connection: libpq's connection string of the archive's database, which has its schema.
+    /// - Throws: when one of them cannot be filled.
+    public init(_ columns: [String], _ settings: Settings, connection: String, options: ReindexOptions) throws {
+        self.settings = settings
+        self.connection = connection
+        self.columns = try ColumnSelection(columns)
+        self.options = options
+    }
+
+    /// `table.column` of all that are filled.
+    public var names: [String] { columns.names }
+
+    /// Runs to the end.
+    /// - Parameters:
+    ///   - progress: is called after each batch.
+    ///   - failure: is called for each instance that no values can be made of.
+    /// - Throws: `ReindexBusy`; or what stands in the way: beginning again goes on there.
+    public func run(
+        progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
+    ) throws -> ReindexProgress {
+        let pool = PostgresPool(connection, limit: 3, applicationName: "wado reindex")
+        defer { pool.close() }
+        let fill = ColumnFill(pool: pool, columns: columns)
+        let filter = ColumnFill.Filter(tenantID: options.tenant?.value, since: options.since)
+        let journal = try ReindexJournal(connection)
+        var job: ReindexJob?
+        if !options.isDryRun {
+            job = try journal.begin(
+                ReindexJob.Scope(
+                    .columns, columns: columns.names, tenantID: options.tenant?.value, since: options.since))
+        }
+        var state = ReindexProgress()
+        state.isContinued = job?.position != nil
+        state.done = job?.done ?? 0
+        state.changed = job?.changed ?? 0
+        state.failed = job?.failed ?? 0
+        let left = try fill.count(filter, after: job?.position).instances
+        let total = max(1, state.done + left)
+        state.fractionBefore = Double(state.done) / Double(total)
+
+        let producer = try Producer(reader: { makeReader() }, fill: fill, filter: filter, after: job?.position)
+        defer { producer.stop() }
+        let again = makeReader()
+        var limit = RateLimit(perSecond: options.rate)
+        while let batch = try producer.next() {
+            for failed in batch.failures {
+                state.failed += 1
+                failure(ReindexFailure(failed))
+            }
+            state.changed += try write(batch, fill, again)
+            state.done += batch.instanceCount
+            state.doneNow += batch.instanceCount
+            state.fraction = min(1, Double(state.done) / Double(total))
+            progress(state)
+            if let position = batch.position, job != nil {
+                job?.position = position
+                job?.done = state.done
+                job?.changed = state.changed
+                job?.failed = state.failed
+                if let job { try journal.advance(job) }
+            }
+            limit.spend(batch.instanceCount)
+        }
+        state.fraction = 1
+        if let job { try journal.finish(job) }
+        return state
+    }
+
+    private func makeReader() -> ColumnReader {
+        let folder = DataFolder(settings[WadoSettings.data])
+        return ColumnReader(
+            columns, metadata: FileMetadataStore(root: folder.json),
+            store: FileStore(paths: ArchivePaths(root: folder.store)))
+    }
+
+    /// - Returns: the number of rows that were changed, or would be.
+    private func write(_ batch: FillBatch, _ fill: ColumnFill, _ reader: ColumnReader) throws -> Int {
+        if options.isDryRun { return batch.instanceCount - batch.failures.count }
+        var (changed, left) = try retrying { try fill.write(batch) }
+        var attempt = 0
+        while !left.isEmpty {
+            attempt += 1
+            // A series that something comes to all the time gets its values from what comes.
+            guard attempt < Self.attempts else { break }
+            if attempt > 1 { StopToken().wait(milliseconds: 20 * attempt) }
+            var next: [SeriesIdentity] = []
+            var batches: [FillBatch] = []
+            try reader.read(try fill.series(left)) { batch in
+                batches.append(batch)
+                return true
+            }
+            for batch in batches {
+                let (more, again) = try retrying { try fill.write(batch) }
+                changed += more
+                next += again
+            }
+            left = next
+        }
+        return changed
+    }
+
+    /// What passes by itself is waited for, for about half a minute. Writing twice is the same as once.
+    private func retrying<R>(_ body: () throws -> R) throws -> R {
+        var attempt = 0
+        while true {
+            do { return try body() } catch {
+                attempt += 1
+                guard let retriable = error as? any RetriableError, retriable.isRetriable, attempt < 8 else {
+                    throw error
+                }
+                StopToken().wait(milliseconds: min(5_000, 200 << attempt))
+            }
+        }
+    }
+}
+
+/// The thread that reads series and their metadata.
+private final class Producer: Sendable {
+    private static let seriesAtOnce = 200
+    private let batches = BoundedQueue<FillBatch>(capacity: 3)
+    private let failure = Monitor<(any Error)?>(nil)
+    private let thread: ServiceThread
+
+    init(
+        reader makeReader: @escaping @Sendable () -> ColumnReader, fill: ColumnFill, filter: ColumnFill.Filter,
+        after: SeriesIdentity?
+    ) throws(ThreadError) {
+        let (batches, failure) = (batches, failure)
+        thread = try ServiceThread(name: "reindex-read") { stop in
+            defer { batches.close() }
+            let reader = makeReader()
+            do {
+                var after = after
+                while !stop.isStopped {
+                    let series = try fill.series(filter, after: after, limit: Self.seriesAtOnce)
+                    guard let last = series.last else { return }
+                    try reader.read(series) { batch in batches.put(batch) }
+                    after = last.identity
+                }
+            } catch { failure.withLock { $0 = error } }
+        }
+    }
+
+    /// nil at the end.
+    func next() throws -> FillBatch? {
+        if let batch = batches.take() { return batch }
+        if let error = failure.current { throw error }
+        return nil
+    }
+
+    func stop() {
+        thread.stop()
+        batches.close()
+        thread.join()
+    }
+}
+
+extension ReindexFailure {
+    fileprivate init(_ failure: FillBatch.Failure) {
+        self.init(
+            tenantID: failure.series.tenantID, studyUID: failure.series.studyUID,
+            seriesUID: failure.series.seriesUID, sopInstanceUID: failure.sopInstanceUID, reason: failure.reason,
+            detail: failure.detail)
+    }
+}

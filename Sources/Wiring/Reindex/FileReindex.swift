@@ -1,0 +1,122 @@
+internal import Archive
+internal import ArchiveSchema
+internal import ConsumerService
+internal import PostgresAdapter
+public import ServiceKit
+
+/// Makes index, metadata and logs anew from nothing but the folder of DICOM files (`wado reindex --from-files`).
+///
+/// What is there already and right stays untouched, nothing is removed, and instances may come in meanwhile. How far it
+/// is stands in the database after every few thousand instances, so that a run that was killed is taken up there.
+public struct FileReindex {
+    private let settings: Settings
+    private let connection: String
+    private let options: ReindexOptions
+    /// Instances that a thread indexes between two looks at the whole.
+    private static let part = 500
+
+    /// - Parameter connection: libpq's connection string of the archive's database, which has its schema.
+    public init(_ settings: Settings, connection: String, options: ReindexOptions) {
+        self.settings = settings
+        self.connection = connection
+        self.options = options
+    }
+
+    /// Runs to the end.
+    /// - Parameters:
+    ///   - progress: is called after each step.
+    ///   - failure: is called for each instance that cannot be indexed.
+    /// - Throws: `ReindexBusy`; or what stands in the way for longer than half a minute: beginning again goes on there.
+    public func run(
+        progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
+    ) throws -> ReindexProgress {
+        let folder = DataFolder(settings[WadoSettings.data])
+        let threads = settings[WadoSettings.consumerThreads]
+        let store = FileStore(paths: ArchivePaths(root: folder.store))
+        var journal: ReindexJournal?
+        var job: ReindexJob?
+        if !options.isDryRun {
+            let opened = try ReindexJournal(connection)
+            job = try opened.begin(
+                ReindexJob.Scope(.files, tenantID: options.tenant?.value, since: options.since))
+            journal = opened
+        }
+        let pool = PostgresPool(connection, limit: threads, applicationName: "wado reindex")
+        defer { pool.close() }
+        let crew = try makeCrew(threads: threads, folder, pool)
+        defer { crew.stop() }
+        let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)
+        var state = ReindexProgress()
+        state.isContinued = job?.position != nil
+        state.done = job?.done ?? 0
+        state.failed = job?.failed ?? 0
+        state.fractionBefore = job?.position == nil ? 0 : Self.fraction(walk)
+        var limit = RateLimit(perSecond: options.rate)
+        let part = limit.share(of: Self.part)
+        let step = options.rate == nil ? part * threads * 2 : part
+        while true {
+            // Whole series, so that the position is always between two.
+            var instances: [InstanceIdentity] = []
+            while instances.count < step, let series = try walk.next() {
+                instances += series.identities
+                job?.position = series.identity
+            }
+            if instances.isEmpty { break }
+            for group in instances.chunks(of: step) {
+                let outcome = try crew.run(group.chunks(of: part).map(Array.init))
+                for failed in outcome.failures { failure(ReindexFailure(failed)) }
+                state.add(outcome)
+                state.fraction = Self.fraction(walk)
+                progress(state)
+                limit.spend(group.count)
+            }
+            job?.done = state.done
+            job?.changed = state.changed
+            job?.failed = state.failed
+            if let job { try journal?.advance(job) }
+        }
+        state.fraction = 1
+        if let job { try journal?.finish(job) }
+        return state
+    }
+
+    private static func fraction(_ walk: StoreWalk) -> Double {
+        walk.studyCount == 0 ? 1 : Double(walk.studiesEntered) / Double(walk.studyCount)
+    }
+
+    private func makeCrew(threads: Int, _ folder: DataFolder, _ pool: PostgresPool) throws -> IndexerCrew {
+        let configuration = ConsumerService.Configuration(settings, folder: folder)
+        let metadata = FileMetadataStore(root: folder.json)
+        let (node, since) = (Node.name(settings), options.since)
+        return try IndexerCrew(threads: threads, isDryRun: options.isDryRun) {
+            FileIndexer(
+                configuration, store: PostgresIngestStore(pool: pool), metadata: metadata, node: node, since: since)
+        }
+    }
+}
+
+extension ReindexProgress {
+    fileprivate mutating func add(_ outcome: FileIndexer.Outcome) {
+        let count = outcome.indexed + outcome.failures.count
+        done += count
+        doneNow += count
+        changed += outcome.indexed
+        failed += outcome.failures.count
+    }
+}
+
+extension ReindexFailure {
+    fileprivate init(_ failure: FileIndexer.Failure) {
+        self.init(
+            tenantID: failure.instance.tenant.value, studyUID: failure.instance.study.value,
+            seriesUID: failure.instance.series.value, sopInstanceUID: failure.instance.instance.value,
+            reason: failure.reason, detail: failure.detail)
+    }
+}
+
+extension RandomAccessCollection where Index == Int {
+    /// Pieces of so many elements, the last one of what is left.
+    func chunks(of size: Int) -> [SubSequence] {
+        stride(from: startIndex, to: endIndex, by: Swift.max(1, size)).map { self[$0..<Swift.min($0 + size, endIndex)] }
+    }
+}

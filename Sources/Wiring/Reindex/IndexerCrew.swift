@@ -1,0 +1,80 @@
+import Archive
+import ConsumerService
+import ServiceKit
+
+/// Some threads that index files, each its own ones.
+final class IndexerCrew: Sendable {
+    private struct Task: Sendable {
+        var number: Int
+        var instances: [InstanceIdentity]
+    }
+
+    private static let attempts = 8
+    private let tasks = BoundedQueue<Task>(capacity: 256)
+    private let results = Monitor<[Int: Result<FileIndexer.Outcome, any Error>]>([:])
+    private let threads: [ServiceThread]
+
+    /// - Parameters:
+    ///   - isDryRun: nothing is written.
+    ///   - makeIndexer: is called once by each thread.
+    init(threads: Int, isDryRun: Bool, _ makeIndexer: @escaping @Sendable () -> FileIndexer) throws(ThreadError) {
+        var started: [ServiceThread] = []
+        for number in 0..<max(1, threads) {
+            let (tasks, results) = (tasks, results)
+            started.append(
+                try ServiceThread(name: "reindex-\(number)") { stop in
+                    let indexer = makeIndexer()
+                    while let task = tasks.take() {
+                        let result = Result {
+                            if isDryRun { return try indexer.check(task.instances) }
+                            return try Self.index(task.instances, indexer, stop)
+                        }
+                        results.withLock { $0[task.number] = result }
+                    }
+                })
+        }
+        self.threads = started
+    }
+
+    /// Indexes all parts and waits for it. Called by one thread at a time.
+    /// - Throws: the first error, once all parts have ended.
+    func run(_ parts: [[InstanceIdentity]]) throws -> FileIndexer.Outcome {
+        for (number, instances) in parts.enumerated() { _ = tasks.put(Task(number: number, instances: instances)) }
+        let all = results.wait { results -> [Int: Result<FileIndexer.Outcome, any Error>]? in
+            guard results.count == parts.count else { return nil }
+            defer { results = [:] }
+            return results
+        }
+        var outcome = FileIndexer.Outcome()
+        for number in parts.indices {
+            guard let part = try all?[number]?.get() else { continue }
+            outcome.indexed += part.indexed
+            outcome.skipped += part.skipped
+            outcome.failures += part.failures
+        }
+        return outcome
+    }
+
+    func stop() {
+        tasks.close()
+        for thread in threads { thread.stop() }
+        for thread in threads { thread.join() }
+    }
+
+    /// What passes by itself is waited for, for about half a minute.
+    private static func index(
+        _ instances: [InstanceIdentity], _ indexer: FileIndexer, _ stop: StopToken
+    ) throws -> FileIndexer.Outcome {
+        var attempt = 0
+        while true {
+            do {
+                return try indexer.index(instances)
+            } catch {
+                attempt += 1
+                guard let retriable = error as? any RetriableError, retriable.isRetriable, attempt < attempts,
+                    !stop.wait(milliseconds: min(5_000, 200 << attempt))
+                else { throw error }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+public import Archive
+public import ArchiveSchema
+
+/// How a run over old data is to be done.
+public struct ReindexOptions: Sendable {
+    /// nil: all tenants.
+    public var tenant: TenantID?
+    /// Only what was received then or later; nil: all.
+    public var since: Timestamp?
+    /// Counts only.
+    public var isDryRun = false
+    /// Instances a second at most; nil: as fast as it goes.
+    public var rate: Int?
+
+    public init() {}
+}
+
+/// How far a run is.
+public struct ReindexProgress: Sendable {
+    /// Instances looked at, those of an earlier run that was taken up included.
+    public var done = 0
+    /// Of these by this run.
+    public var doneNow = 0
+    /// Rows that were written.
+    public var changed = 0
+    /// Instances with errors.
+    public var failed = 0
+    /// 0 to 1.
+    public var fraction = 0.0
+    /// Of the whole, what an earlier run had done.
+    public var fractionBefore = 0.0
+    /// True when it took up what an earlier run had begun.
+    public var isContinued = false
+}
+
+/// An instance that something is wrong with. Without patient data.
+public struct ReindexFailure: Sendable, Equatable {
+    public var tenantID: String
+    public var studyUID: String
+    public var seriesUID: String
+    /// Empty when the whole series is meant.
+    public var sopInstanceUID: String
+    /// A constant code.
+    public var reason: String
+    public var detail: String
+
+    public init(
+        tenantID: String, studyUID: String, seriesUID: String, sopInstanceUID: String, reason: String, detail: String
+    ) {
+        self.tenantID = tenantID
+        self.studyUID = studyUID
+        self.seriesUID = seriesUID
+        self.sopInstanceUID = sopInstanceUID
+        self.reason = reason
+        self.detail = detail
+    }
+}

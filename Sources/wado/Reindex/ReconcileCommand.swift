@@ -1,0 +1,43 @@
+internal import Archive
+internal import PostgresAdapter
+internal import ServiceKit
+internal import Wiring
+
+/// `wado reconcile`: whether files, index and metadata agree; exit status 2 when they do not.
+enum ReconcileCommand {
+    private static let listed = 1_000
+
+    static func run(_ arguments: [String]) throws -> Int32 {
+        let command = try CommandOptions(arguments, flags: ["--repair"], options: ["--tenant"])
+        let settings = try Main.settings(command.rest)
+        let tenant = try command.tenant()
+        let repairs = command.has("--repair")
+        let database = try RunningArchive.database(settings)
+        try SchemaMigrator().migrate(PostgresConnection(database))
+        var counts: [Difference.Kind: Int] = [:]
+        var left = 0
+        let outcome = try Reconciliation(settings, connection: database, tenant: tenant, repairs: repairs).run(
+            progress: { progress in
+                guard Terminal.isInteractive else { return }
+                Terminal.status("\(progress.series) series, \(progress.instances) instances")
+            },
+            found: { difference in
+                left += 1
+                counts[difference.kind, default: 0] += difference.count
+                if left <= listed { Terminal.write(difference.description + "\n") }
+            })
+        if Terminal.isInteractive { Terminal.status("") }
+        if left > listed { Terminal.write("and \(left - listed) more\n") }
+        var text = "\(outcome.series) series, \(outcome.instances) instances compared"
+        if repairs { text += ", \(outcome.repaired) differences mended" }
+        text += left == 0 ? ": no differences\n" : ", \(left) differences\(repairs ? " left" : ""):\n"
+        for kind in Difference.Kind.allCases {
+            if let count = counts[kind] { text += "  \(count) \(kind.rawValue)\n" }
+        }
+        if !repairs, counts.keys.contains(where: \.isRepairable) {
+            text += "`wado reconcile --repair` makes rows, metadata and counts anew from the files\n"
+        }
+        Terminal.write(text)
+        return left == 0 ? 0 : 2
+    }
+}

@@ -1,0 +1,137 @@
+import Archive
+import ArchiveSchema
+import ConsumerService
+import DICOMCore
+import DICOMDictionary
+import Foundation
+import PostgresAdapter
+import PostgresTestSupport
+import Synchronization
+import Testing
+
+/// Everything comes back from nothing but the files.
+@Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+struct FileIndexerTests {
+    private func indexer(
+        _ fixture: ArchiveFixture, store: (any IngestStore)? = nil, since: Timestamp? = nil, batch: Int = 500
+    ) -> FileIndexer {
+        var configuration = ConsumerService.Configuration(storeRoot: fixture.root + "/store")
+        configuration.batchInstances = batch
+        return FileIndexer(
+            configuration, store: store ?? fixture.store, metadata: FileMetadataStore(root: fixture.root + "/json"),
+            node: "n", since: since)
+    }
+
+    private func instances(_ count: Int) -> [ArchiveFixture.Instance] {
+        (1...count).map { ArchiveFixture.Instance(series: "1.2.1.\($0 % 2)", sop: "1.2.9.\($0)", description: "\($0)") }
+    }
+
+    /// With what the archive writes down of a reception.
+    private func file(_ fixture: ArchiveFixture, _ instance: ArchiveFixture.Instance, received seconds: Int64) throws {
+        try fixture.file(instance)
+        let identity = try #require(instance.identity)
+        let path = ArchivePaths(root: fixture.root + "/store").absolute(ArchivePaths.instance(identity))
+        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        let dataSet = Array(bytes[try DICOMFile(bytes: bytes).dataSetOffset...])
+        let provenance = Provenance(
+            identity: identity, sopClassUID: UIDs.ctImageStorage,
+            transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid, traceID: "trace-\(instance.sop)",
+            receivedMicroseconds: seconds * 1_000_000, peerAddress: "10.0.0.1", callingAETitle: "CT",
+            calledAETitle: "ARCHIVE", node: "node-1", dataSetSize: Int64(dataSet.count), dataSetCRC32: 0)
+        try fixture.put(provenance.header() + dataSet, at: identity)
+    }
+
+    @Test func rowsHaveWhatTheFilesSayOfTheirReception() throws {
+        let fixture = try ArchiveFixture()
+        let instances = instances(5)
+        for instance in instances { try file(fixture, instance, received: 1_700_000_000) }
+        let outcome = try indexer(fixture, batch: 2).index(instances.compactMap(\.identity))
+        #expect(outcome.indexed == 5 && outcome.failures.isEmpty && outcome.skipped == 0)
+        let state = try fixture.state()
+        // Times as PostgreSQL writes them, in the zone of the test's server.
+        #expect(state.components(separatedBy: "2023-11-14").count == 1 + 5 + 5 + 2)
+        for text in ["\"trace-1.2.9.3\"", "\"10.0.0.1\"", "\"node-1\"", "\"source_ae\": \"CT\""] {
+            #expect(state.contains(text), "\(text)")
+        }
+        _ = try indexer(fixture).index(instances.compactMap(\.identity))
+        #expect(try fixture.state() == state)
+        // What was received before is passed over, and what is not there.
+        let later = Timestamp(microsecondsSince1970: 1_700_000_001_000_000)
+        let missing = ArchiveFixture.Instance(sop: "1.2.9.99")
+        let none = try indexer(fixture, since: later).index((instances + [missing]).compactMap(\.identity))
+        #expect(none.indexed == 0 && none.skipped == 6)
+    }
+
+    @Test func whatCannotBeReadDoesNotStopTheRest() throws {
+        let fixture = try ArchiveFixture()
+        let instances = instances(6)
+        for instance in instances { try fixture.file(instance) }
+        try fixture.put(Array("nothing".utf8), at: try #require(instances[1].identity))
+        try fixture.file(instances[2]) { $0.set(.seriesInstanceUID, "1.2.777") }
+        try fixture.file(instances[3]) { $0.remove(.studyInstanceUID) }
+        let identities = instances.compactMap(\.identity)
+        let checked = try indexer(fixture).check(identities)
+        #expect(try fixture.state().isEmpty)
+        let outcome = try indexer(fixture).index(identities)
+        #expect(outcome == checked)
+        #expect(outcome.indexed == 3)
+        #expect(outcome.failures.map(\.reason) == ["file_unreadable", "identity_mismatch", "key_missing"])
+        #expect(outcome.failures.map(\.instance) == Array(identities[1...3]))
+    }
+
+    /// A store before whose first write something happens.
+    private final class Interrupted: IngestStore {
+        let inner: any IngestStore
+        let event: Mutex<(@Sendable () throws -> Void)?>
+
+        init(_ inner: any IngestStore, _ event: @escaping @Sendable () throws -> Void) {
+            self.inner = inner
+            self.event = Mutex(event)
+        }
+
+        func write(_ batch: IngestBatch) throws {
+            let event = event.withLock { event in
+                defer { event = nil }
+                return event
+            }
+            try event?()
+            try inner.write(batch)
+        }
+    }
+
+    @Test func aFileThatIsReplacedMeanwhileIsReadAgain() throws {
+        let fixture = try ArchiveFixture()
+        var instance = ArchiveFixture.Instance(sop: "1.2.9.1", description: "old")
+        try fixture.file(instance)
+        instance.description = "new"
+        let (identity, replaced) = (try #require(instance.identity), instance)
+        let path = ArchivePaths(root: fixture.root + "/store").absolute(ArchivePaths.instance(identity))
+        // As the archive does it: another file takes the name; and the consumer is faster.
+        let store = Interrupted(fixture.store) {
+            try FileManager.default.removeItem(atPath: path)
+            try fixture.file(replaced)
+            _ = try self.indexer(fixture).index([identity])
+        }
+        #expect(try indexer(fixture, store: store).index([identity]).indexed == 1)
+        let state = try fixture.state()
+        #expect(state.contains("new") && !state.contains("old"), "\(state)")
+    }
+
+    @Test func damagedMetadataIsMadeAnew() throws {
+        let fixture = try ArchiveFixture()
+        let instances = instances(4)
+        for instance in instances { try fixture.file(instance) }
+        let identities = instances.compactMap(\.identity)
+        _ = try indexer(fixture).index(identities)
+        let state = try fixture.state()
+        let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2.1", seriesUID: "1.2.1.1")
+        #expect(try fixture.metadata.compact(series)?.instanceCount == 2)
+        let names = try FileManager.default.subpathsOfDirectory(atPath: fixture.root + "/json")
+        let path = fixture.root + "/json/" + (try #require(names.first { $0.hasSuffix("1.2.1.1.json.gz") }))
+        try Data("damaged".utf8).write(to: URL(fileURLWithPath: path))
+        #expect(throws: MetadataStoreError.self) { try fixture.metadata.snapshot(of: series) }
+        #expect(try indexer(fixture).index(identities).indexed == 4)
+        #expect(try fixture.state() == state)
+        #expect(FileManager.default.fileExists(atPath: path + ".damaged"))
+    }
+}

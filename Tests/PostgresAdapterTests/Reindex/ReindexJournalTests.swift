@@ -1,0 +1,70 @@
+import Archive
+import DICOMWeb
+import PostgresAdapter
+import PostgresTestSupport
+import Testing
+
+/// Jobs are taken up where they ended, and searches say what is not complete until they have.
+@Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+struct ReindexJournalTests {
+    private let scope = ReindexJob.Scope(.columns, columns: ["dicom_state_meta.institution_name"])
+
+    @Test func aJobIsTakenUpWhereItEnded() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let position = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: "1.3")
+        do {
+            let journal = try ReindexJournal(connection)
+            var job = try journal.begin(scope)
+            #expect(job.position == nil && job.done == 0)
+            job.position = position
+            (job.done, job.changed, job.failed) = (100, 90, 3)
+            try journal.advance(job)
+            // While it runs, nobody else is at the same column; another one hinders nobody.
+            #expect(throws: ReindexBusy.self) { try ReindexJournal(connection).begin(self.scope) }
+            let other = ReindexJob.Scope(.columns, columns: ["dicom_state_meta.modality"])
+            #expect(try ReindexJournal(connection).begin(other).position == nil)
+        }
+        let journal = try ReindexJournal(connection)
+        let job = try journal.begin(scope)
+        #expect(job.position == position)
+        #expect((job.done, job.changed, job.failed) == (100, 90, 3))
+        // What is asked for otherwise is another job.
+        let part = ReindexJob.Scope(.columns, columns: scope.columns, tenantID: "t1")
+        #expect(try journal.unfinished(part) == nil)
+        try journal.finish(job)
+        #expect(try journal.unfinished(scope) == nil)
+        #expect(try journal.begin(scope).position == nil)
+    }
+
+    @Test func searchesSayWhichKeysAreIncomplete() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let pool = PostgresPool(connection, limit: 2)
+        func warnings(_ level: QIDOLevel, _ query: String, tenant: String = "t1") throws -> [String] {
+            // A new one each time: what one has asked it remembers for some seconds.
+            PostgresSeriesIndex(pool: pool).warnings(
+                for: try QIDOQuery(level: level, query: query), tenantID: tenant)
+        }
+        #expect(try warnings(.series, "InstitutionName=North").isEmpty)
+        let journal = try ReindexJournal(connection)
+        let job = try journal.begin(scope)
+        #expect(try warnings(.series, "InstitutionName=North").count == 1)
+        #expect(try warnings(.series, "InstitutionName=North")[0].contains("InstitutionName"))
+        #expect(try warnings(.series, "includefield=InstitutionName").count == 1)
+        #expect(try warnings(.instances, "InstitutionName=North").count == 1)
+        // Neither matched nor returned.
+        #expect(try warnings(.studies, "PatientID=1").isEmpty)
+        #expect(try warnings(.instances, "PatientID=1").isEmpty)
+        try journal.finish(job)
+        #expect(try warnings(.series, "InstitutionName=North").isEmpty)
+
+        // Of one tenant, and of everything.
+        let part = try journal.begin(ReindexJob.Scope(.columns, columns: scope.columns, tenantID: "t1"))
+        #expect(try warnings(.series, "InstitutionName=North").count == 1)
+        #expect(try warnings(.series, "InstitutionName=North", tenant: "t2").isEmpty)
+        try journal.finish(part)
+        let files = try journal.begin(ReindexJob.Scope(.files))
+        #expect(try warnings(.studies, "").count == 1)
+        try journal.finish(files)
+        #expect(try warnings(.studies, "").isEmpty)
+    }
+}

@@ -1,0 +1,211 @@
+import Foundation
+import PostgresAdapter
+import PostgresTestSupport
+import ServiceKit
+import Testing
+import Wiring
+
+/// An operator lost the database, or added a column: old instances come back into the index, while the archive runs.
+@Suite(.serialized, .enabled(if: Programs.areBuilt && TestPostgres.isInstalled)) struct ReindexTests {
+    private static let tables = ["dicom_state_meta", "dicom_state_variant", "dicom_object_meta", "dicom_image_meta"]
+
+    /// Two studies of two series of which one has instances that disagree.
+    private func store(_ archive: ArchiveUnderTest, perSeries: Int = 5) throws -> Int {
+        let association = try archive.associate()
+        var count = 0
+        for study in 1...2 {
+            for series in 1...2 {
+                for number in 1...perSeries {
+                    let status = try TestInstance(study: study, series: series, number: number).store(association)
+                    #expect(status.code == 0)
+                    count += 1
+                }
+            }
+        }
+        try association.release()
+        try archive.eventually("all are indexed") {
+            let rows = try session(archive).run("SELECT count(*) FROM dicom_image_meta", operation: "count")
+            return rows.string(0, 0) == "\(count)" ? () : nil
+        }
+        return count
+    }
+
+    private func session(_ archive: ArchiveUnderTest) throws -> PostgresConnection {
+        try PostgresConnection(try #require(archive.endpoints.database))
+    }
+
+    /// All rows, without the times of processing.
+    private func rows(_ archive: ArchiveUnderTest) throws -> [String] {
+        let session = try session(archive)
+        var rows: [String] = []
+        for table in Self.tables {
+            let found = try session.run(
+                "SELECT (to_jsonb(t) - 'updated_time' - 'variant_hash')::text FROM \(table) t ORDER BY 1",
+                operation: "read")
+            rows += (0..<found.rowCount).map { "\(table) \(found.string($0, 0) ?? "")" }
+        }
+        return rows
+    }
+
+    private func metadata(_ archive: ArchiveUnderTest) throws -> [String] {
+        try (1...2).flatMap { study in
+            try archive.json("/studies/\(TestInstance.root).\(study)/metadata").map { object in
+                let data = try JSONSerialization.data(withJSONObject: object, options: .sortedKeys)
+                return String(decoding: data, as: UTF8.self)
+            }.sorted()
+        }
+    }
+
+    private func reindex(_ archive: ArchiveUnderTest, _ arguments: String...) throws -> Programs.Output {
+        try Programs.run("wado", ["reindex", "--data", archive.folder.path] + arguments)
+    }
+
+    @Test func everythingComesBackFromTheFiles() throws {
+        let archive = try ArchiveUnderTest()
+        let count = try store(archive)
+        let (rows, metadata) = (try rows(archive), try metadata(archive))
+        #expect(metadata.count == count)
+
+        let session = try session(archive)
+        try session.run("TRUNCATE \(Self.tables.joined(separator: ", ")), dicom_json_meta", operation: "lose")
+        try FileManager.default.removeItem(atPath: archive.folder.json)
+        try FileManager.default.createDirectory(atPath: archive.folder.json, withIntermediateDirectories: true)
+        // A file that is none, where an instance should be.
+        let folder = try #require(firstSeriesFolder(archive))
+        try Data("nothing".utf8).write(to: URL(fileURLWithPath: folder + "/1.2.3.dcm"))
+
+        let dry = try reindex(archive, "--from-files", "--dry-run")
+        #expect(dry.text.contains("\(count) would be written, 1 with errors"), "\(dry.text)")
+        #expect(try self.rows(archive).isEmpty)
+
+        let result = try reindex(archive, "--from-files")
+        #expect(result.status == 1 && result.text.contains("\(count) written, 1 with errors"), "\(result.text)")
+        #expect(result.errors.contains("1.2.3: file_unreadable"), "\(result.errors)")
+        #expect(try self.rows(archive) == rows)
+        #expect(try self.metadata(archive) == metadata)
+        // Once more: nothing changes.
+        #expect(try reindex(archive, "--from-files").status == 1)
+        #expect(try self.rows(archive) == rows)
+        #expect(try archive.json("/studies").count == 2)
+        #expect(archive.stop() == 0)
+    }
+
+    private func firstSeriesFolder(_ archive: ArchiveUnderTest) -> String? {
+        let files = FileManager.default.enumerator(atPath: archive.folder.store)
+        while let path = files?.nextObject() as? String {
+            if path.hasSuffix(".dcm") {
+                return archive.folder.store + "/" + (path as NSString).deletingLastPathComponent
+            }
+        }
+        return nil
+    }
+
+    @Test func aKilledRunIsTakenUpAndSearchesSaySoMeanwhile() throws {
+        let archive = try ArchiveUnderTest()
+        let count = try store(archive, perSeries: 10)
+        let session = try session(archive)
+        try session.run(
+            "UPDATE dicom_state_meta SET patient_name = NULL; UPDATE dicom_image_meta SET bits_allocated = NULL",
+            operation: "forget")
+        // Ten instances a second: there is time to kill it.
+        let program = try ChildProgram(
+            path: "\(Programs.folder)/wado",
+            arguments: [
+                "reindex", "--data", archive.folder.path, "--columns", "patient_name,bits_allocated", "--rate", "10",
+            ], environment: ["PATH": "/usr/bin:/bin"], name: "wado reindex"
+        ) { _ in }
+        try archive.eventually("a part of it is done") {
+            let rows = try session.run(
+                "SELECT done FROM reindex_job WHERE done > 0 AND finished_time IS NULL", operation: "read")
+            return rows.rowCount == 1 ? () : nil
+        }
+        try archive.eventually("a search says so") {
+            try warning(archive, "/studies?PatientName=Test*")?.contains("PatientName") == true ? () : nil
+        }
+        #expect(try warning(archive, "/series?limit=1&Modality=CT")?.contains("PatientName") != false)
+        program.signal(SIGKILL)
+        var status: Int32 = 0
+        waitpid(program.processID, &status, 0)
+        program.finishOutput()
+        let left = try session.run(
+            "SELECT count(*) FROM dicom_image_meta WHERE bits_allocated IS NULL", operation: "read")
+        #expect(left.string(0, 0) != "0")
+
+        let result = try reindex(archive, "--columns", "bits_allocated,patient_name")
+        #expect(result.status == 0 && result.text.contains("an earlier run was taken up"), "\(result.text)")
+        #expect(result.text.contains("\(count) instances looked at"), "\(result.text)")
+        let now = try session.run(
+            """
+            SELECT (SELECT count(*) FROM dicom_image_meta WHERE bits_allocated = 16),
+                (SELECT count(*) FROM dicom_state_meta WHERE patient_name = 'Test^Kill')
+            """, operation: "read")
+        #expect(now.string(0, 0) == "\(count)" && now.string(0, 1) == "4")
+        try archive.eventually("searches have nothing to say any more") {
+            try warning(archive, "/studies?PatientName=Test*") == nil ? () : nil
+        }
+        #expect(archive.stop() == 0)
+    }
+
+    @Test func whatDisagreesIsFoundAndMended() throws {
+        let archive = try ArchiveUnderTest()
+        _ = try store(archive)
+        let (rows, metadata) = (try rows(archive), try metadata(archive))
+        func reconcile(_ arguments: String...) throws -> Programs.Output {
+            try Programs.run("wado", ["reconcile", "--data", archive.folder.path] + arguments)
+        }
+        let clean = try reconcile()
+        #expect(clean.status == 0 && clean.text.contains("4 series, 20 instances"), "\(clean.text)\(clean.errors)")
+
+        let session = try session(archive)
+        let series = (1...2).flatMap { study in (1...2).map { "\(TestInstance.root).\(study).\($0)" } }
+        try session.run(
+            """
+            DELETE FROM dicom_state_meta WHERE series_uid = '\(series[0])';
+            DELETE FROM dicom_image_meta WHERE sop_uid = '\(series[1]).2';
+            UPDATE dicom_state_meta SET series_related_instances = 99 WHERE series_uid = '\(series[2])'
+            """, operation: "damage")
+        let json = FileManager.default.enumerator(atPath: archive.folder.json)
+        while let path = json?.nextObject() as? String {
+            if path.contains(series[3]) { try FileManager.default.removeItem(atPath: "\(archive.folder.json)/\(path)") }
+        }
+        let damaged = try reconcile()
+        #expect(damaged.status == 2, "\(damaged.text)")
+        for line in [
+            "\(series[0]): files without rows, dicom_state_meta: 5",
+            "\(series[1]): files without rows, dicom_image_meta: 1",
+            "\(series[2]): counts that are wrong: 94", "\(series[3]): files without metadata: 5", "4 differences",
+        ] { #expect(damaged.text.contains(line), "\(line)\n\(damaged.text)") }
+        let mended = try reconcile("--repair")
+        #expect(mended.status == 0 && mended.text.contains("4 differences mended"), "\(mended.text)")
+        #expect(try self.rows(archive) == rows)
+        #expect(try self.metadata(archive) == metadata)
+
+        // What has no file any more is told, and stays.
+        let folder = try #require(firstSeriesFolder(archive))
+        try FileManager.default.removeItem(atPath: folder)
+        let lost = try reconcile("--repair")
+        #expect(lost.status == 2 && lost.text.contains("rows without files, dicom_object_meta: 5"), "\(lost.text)")
+        #expect(try self.rows(archive) == rows)
+        #expect(try reconcile("--tenant", "other").status == 0)
+        #expect(archive.stop() == 0)
+    }
+
+    /// The Warning header of an answer.
+    private func warning(_ archive: ArchiveUnderTest, _ path: String) throws -> String? {
+        let answer = try #require(LocalHTTP.get(archive.endpoints.web.root + path))
+        #expect(answer.status == 200)
+        return answer.header("warning")
+    }
+
+    @Test func whatCannotBeDoneIsExplained() throws {
+        for (arguments, text) in [
+            ([], "--columns"), (["--columns", "a", "--from-files"], "--columns"),
+            (["--from-files", "--rate", "0"], "--rate"),
+            (["--columns"], "needs a value"), (["--since", "yesterday", "--from-files"], "yesterday"),
+            (["--from-files", "--tenant", "a/b"], "a/b"), (["--frmo-files"], "frmo"),
+        ] {
+            let result = try Programs.run("wado", ["reindex"] + arguments)
+            #expect(result.status != 0 && result.errors.contains(text), "\(arguments): \(result.errors)")
+        }
+    }
+}
