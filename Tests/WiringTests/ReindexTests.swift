@@ -1,3 +1,4 @@
+import DICOMNetwork
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
@@ -107,11 +108,11 @@ import Wiring
         try session.run(
             "UPDATE dicom_state_meta SET patient_name = NULL; UPDATE dicom_image_meta SET bits_allocated = NULL",
             operation: "forget")
-        // Ten instances a second: there is time to kill it.
+        // A series every five seconds: there is time to kill it.
         let program = try ChildProgram(
             path: "\(Programs.folder)/wado",
             arguments: [
-                "reindex", "--data", archive.folder.path, "--columns", "patient_name,bits_allocated", "--rate", "10",
+                "reindex", "--data", archive.folder.path, "--columns", "patient_name,bits_allocated", "--rate", "2",
             ], environment: ["PATH": "/usr/bin:/bin"], name: "wado reindex"
         ) { _ in }
         try archive.eventually("a part of it is done") {

@@ -19,10 +19,13 @@ public final class ColumnReader {
     /// Columns that cannot be NULL, by table: the JSON has to have their attributes.
     private let required: [FilledTable: [ColumnSchema]]
 
-    /// Values of one batch, about.
-    static let batchInstances = 2_000
+    private let batchInstances: Int
 
-    public init(_ columns: ColumnSelection, metadata: any MetadataStore, store: FileStore) {
+    /// - Parameter batchInstances: of one batch, about; a series of very many comes in several.
+    public init(
+        _ columns: ColumnSelection, metadata: any MetadataStore, store: FileStore, batchInstances: Int = 2_000
+    ) {
+        self.batchInstances = max(1, batchInstances)
         self.metadata = metadata
         self.store = store
         instanceTables = columns.tables.map(\.table).filter { $0 != .state }
@@ -44,7 +47,7 @@ public final class ColumnReader {
         for one in series {
             try read(one, &batch, emit)
             batch.position = one.identity
-            if batch.instanceCount >= Self.batchInstances {
+            if batch.instanceCount >= batchInstances {
                 guard emit(batch) else { return }
                 batch = FillBatch()
             }
@@ -101,7 +104,7 @@ public final class ColumnReader {
                 }
             }
             // A series of very many instances comes in parts, each on its own.
-            if current.instanceCount >= Self.batchInstances * 4 {
+            if current.instanceCount >= max(1_000, batchInstances * 4) {
                 current.parts.append(part)
                 part.tuples = [:]
                 let isWanted = emit(current)

@@ -45,13 +45,22 @@ enum FilledTable: CaseIterable, Sendable {
 
     var copy: String { "COPY \(stage) (\(schema.columnList)) FROM STDIN (FORMAT binary)" }
 
+    /// The time of writing grows with every change.
+    static let laterTime = "updated_time = GREATEST(clock_timestamp(), t.updated_time + interval '1 microsecond')"
+
     /// Brings the columns from the stage into the rows, where they differ. A series' row takes them from the instance
     /// that it shows, and from no other.
     func update(_ columns: [ColumnSchema]) -> String {
         var same = schema.key
-        if self == .state { same.append("representative_sop_uid") }
+        var sets = columns.map { "\($0.sqlName) = s.\($0.sqlName)" }
+        if self == .state {
+            same.append("representative_sop_uid")
+            // Of two states of a row the one of the later time counts, wherever they were published to. Rows of instances
+            // keep theirs: a later one would keep off what the consumer has read and not yet written.
+            sets.append(Self.laterTime)
+        }
         return """
-            UPDATE \(schema.name) t SET \(columns.map { "\($0.sqlName) = s.\($0.sqlName)" }.joined(separator: ", "))
+            UPDATE \(schema.name) t SET \(sets.joined(separator: ", "))
             FROM \(stage) s
             WHERE \(same.map { "t.\"\($0)\" = s.\"\($0)\"" }.joined(separator: " AND "))
                 AND (\(RowStage.list(columns, "t."))) IS DISTINCT FROM (\(RowStage.list(columns, "s.")))

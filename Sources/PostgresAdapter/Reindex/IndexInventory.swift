@@ -9,6 +9,8 @@ public final class IndexInventory: Sendable {
         public var instanceCount: Int?
         /// SOP Instance UIDs, by the name of the table.
         public var instances: [String: Set<String>] = [:]
+
+        public init() {}
     }
 
     private let pool: PostgresPool
@@ -86,7 +88,7 @@ public final class IndexInventory: Sendable {
                 }
                 try connection.query(
                     """
-                    UPDATE dicom_state_meta SET series_related_instances = $4
+                    UPDATE dicom_state_meta t SET series_related_instances = $4, \(FilledTable.laterTime)
                     WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
                         AND series_related_instances IS DISTINCT FROM $4
                     """, ColumnFill.key(series) + [.int4(Int32(clamping: number))], operation: "set a count")

@@ -104,12 +104,17 @@ public final class ReindexJournal {
     /// One lock for each column, so that runs of different ones do not hinder each other.
     private func lock(_ scope: ReindexJob.Scope) throws {
         for subject in scope.kind == .files ? ["files"] : scope.columns {
-            let result = try connection.query(
-                "SELECT pg_try_advisory_lock(hashtextextended($1, 7762))", [.text(subject)],
-                operation: "begin a job")
-            guard result.bool(0, 0) == true else {
-                try connection.query("SELECT pg_advisory_unlock_all()", operation: "begin a job")
-                throw ReindexBusy(subject: subject)
+            // The session of a run that was killed a moment ago may not have ended yet.
+            for attempt in 0... {
+                let result = try connection.query(
+                    "SELECT pg_try_advisory_lock(hashtextextended($1, 7762))", [.text(subject)],
+                    operation: "begin a job")
+                if result.bool(0, 0) == true { break }
+                guard attempt < 10 else {
+                    try connection.query("SELECT pg_advisory_unlock_all()", operation: "begin a job")
+                    throw ReindexBusy(subject: subject)
+                }
+                try connection.query("SELECT pg_sleep(0.1)", operation: "begin a job")
             }
         }
     }

@@ -88,7 +88,8 @@ public struct ColumnReindex: Sendable {
         let folder = DataFolder(settings[WadoSettings.data])
         return ColumnReader(
             columns, metadata: FileMetadataStore(root: folder.json),
-            store: FileStore(paths: ArchivePaths(root: folder.store)))
+            store: FileStore(paths: ArchivePaths(root: folder.store)),
+            batchInstances: RateLimit(perSecond: options.rate).share(of: 2_000))
     }
 
     /// - Returns: the number of rows that were changed, or would be.
