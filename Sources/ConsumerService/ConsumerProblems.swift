@@ -36,10 +36,24 @@ enum ConsumerProblems {
             sopUID: object?.sopUID, traceID: object?.traceID ?? String(place.prefix(36)), sourceIP: object?.sourceIP,
             sourceAE: object?.sourceAE, workerNodeID: node, createdTime: object?.createdTime ?? .now)
         var problems = InstanceProblems()
-        problems.add(
-            letter.reason.map { $0 == "_" ? "-" : String($0) }.joined(), .error, detail: "\(letter.detail) (\(place))")
+        problems.add(rule(letter.reason), .error, detail: "\(letter.detail) (\(place))")
         return problems.rows(of: subject, by: program, seen: .now)
     }
+
+    /// Of a stored instance that no rows can be made of.
+    /// - Parameter received: when, as far as its file says.
+    static func rows(
+        of instance: InstanceIdentity, reason: String, detail: String, received: Timestamp, node: String
+    ) -> [DicomProblemMetaRow] {
+        let subject = InstanceProblems.Subject(
+            tenantID: instance.tenant.value, studyUID: instance.study.value, seriesUID: instance.series.value,
+            sopUID: instance.instance.value, traceID: "", workerNodeID: node, createdTime: received)
+        var problems = InstanceProblems()
+        problems.add(rule(reason), .error, detail: detail)
+        return problems.rows(of: subject, by: program, seen: .now)
+    }
+
+    private static func rule(_ reason: String) -> String { reason.map { $0 == "_" ? "-" : String($0) }.joined() }
 
     /// Looks whether Pixel Data is all there, and as long as the image's attributes say; without reading it.
     private static func addPixelData(

@@ -27,20 +27,16 @@ public final class FileIndexer {
     private let store: any IngestStore
     private let metadata: FileMetadataStore
     private let extractor: InstanceExtractor
-    private let node: String
     private let since: Timestamp?
 
-    /// - Parameters:
-    ///   - node: who received the instances whose files do not say it.
-    ///   - since: only instances that were received then or later.
+    /// - Parameter since: only instances that were received then or later.
     public init(
         _ configuration: ConsumerService.Configuration, store: any IngestStore, metadata: FileMetadataStore,
-        node: String, since: Timestamp? = nil
+        since: Timestamp? = nil
     ) {
         self.configuration = configuration
         self.store = store
         self.metadata = metadata
-        self.node = node
         self.since = since
         extractor = InstanceExtractor(configuration)
     }
@@ -54,7 +50,8 @@ public final class FileIndexer {
     /// - Throws: when the store cannot be read now.
     public func check(_ instances: [InstanceIdentity]) throws -> Outcome {
         var outcome = Outcome()
-        for instance in instances { _ = try read(instance, &outcome) }
+        var problems: [DicomProblemMetaRow] = []
+        for instance in instances { _ = try read(instance, &outcome, &problems) }
         outcome.indexed = instances.count - outcome.skipped - outcome.failures.count
         return outcome
     }
@@ -68,16 +65,22 @@ public final class FileIndexer {
         while !rest.isEmpty {
             var batch = ConsumerBatch()
             var read: [Read] = []
+            var problems: [DicomProblemMetaRow] = []
             while let instance = rest.first, batch.items.count < configuration.batchInstances,
                 batch.bytes < configuration.batchBytes
             {
                 rest.removeFirst()
-                guard let content = try self.read(instance, &outcome) else { continue }
+                guard let content = try self.read(instance, &outcome, &problems) else { continue }
                 batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
                 read.append(Read(instance: instance, version: content.version))
             }
-            if batch.isEmpty { continue }
             let refused = try write(batch)
+            for failure in refused {
+                problems += ConsumerProblems.rows(
+                    of: failure.instance, reason: failure.reason, detail: failure.detail, received: .now,
+                    node: configuration.node)
+            }
+            try write(problems)
             outcome.indexed += batch.items.count - refused.count
             outcome.failures += refused
             try again(read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance))
@@ -90,22 +93,24 @@ public final class FileIndexer {
         var replaced = replaced
         while !replaced.isEmpty {
             var outcome = Outcome()
+            var problems: [DicomProblemMetaRow] = []
             var next: [InstanceIdentity] = []
             for instance in replaced {
-                guard let content = try read(instance, &outcome) else { continue }
+                guard let content = try read(instance, &outcome, &problems) else { continue }
                 var batch = ConsumerBatch()
                 batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
                 _ = try write(batch)
                 if FileVersion(extractor.path(of: instance)) != content.version { next.append(instance) }
             }
+            try write(problems)
             replaced = next
         }
     }
 
     private func read(
-        _ instance: InstanceIdentity, _ outcome: inout Outcome
+        _ instance: InstanceIdentity, _ outcome: inout Outcome, _ problems: inout [DicomProblemMetaRow]
     ) throws -> (extracted: ExtractedInstance, version: FileVersion)? {
-        guard let content = try extractor.extract(instance, since: since, node: node) else {
+        guard let content = try extractor.extract(instance, since: since, node: configuration.node) else {
             outcome.skipped += 1
             return nil
         }
@@ -113,6 +118,8 @@ public final class FileIndexer {
         case .extracted(let extracted): return (extracted, content.version)
         case .refused(let reason, let detail):
             outcome.failures.append(Failure(instance: instance, reason: reason, detail: detail))
+            problems += ConsumerProblems.rows(
+                of: instance, reason: reason, detail: detail, received: content.received, node: configuration.node)
             return nil
         }
     }
@@ -120,11 +127,12 @@ public final class FileIndexer {
     /// Metadata first, then index and logs. What the database does not take is found by halving the batch.
     /// - Returns: the instances that are refused.
     private func write(_ batch: ConsumerBatch) throws -> [Failure] {
+        if batch.isEmpty { return [] }
         do {
             let updates = batch.metadataUpdates()
             var counts: [SeriesIdentity: Int] = [:]
             for update in updates { counts[update.series] = try append(update) }
-            try store.write(batch.ingest(counts: counts))
+            try store.write(batch.ingest(counts: counts, node: configuration.node))
             return []
         } catch {
             guard let error = error as? any RetriableError, error.isDueToInput else { throw error }
@@ -134,6 +142,14 @@ public final class FileIndexer {
             else { throw error }
             return [Failure(instance: instance, reason: "row_refused", detail: "\(error)")]
         }
+    }
+
+    /// Where instances with errors are seen.
+    private func write(_ problems: [DicomProblemMetaRow]) throws {
+        if problems.isEmpty { return }
+        var batch = IngestBatch()
+        batch.logs.problems = problems
+        try store.write(batch)
     }
 
     /// Metadata that cannot be read any more is put aside, since the files have all of it.

@@ -6,6 +6,7 @@ import Glibc
 /// What came of a stored file, and which file that was.
 struct StoredFileContent {
     var version: FileVersion
+    var received: Timestamp
     var outcome: InstanceExtractor.Outcome
 }
 
@@ -60,7 +61,7 @@ extension InstanceExtractor {
                 microsecondsSince1970: provenance?.receivedMicroseconds ?? version.changedMicroseconds)
             if let since, received < since { return nil }
             return StoredFileContent(
-                version: version,
+                version: version, received: received,
                 outcome: try content(of: stored, identity, provenance, received, processedTime, node: node))
         } catch let error as StoreUnavailable { throw error } catch let error as FileSystemError {
             throw StoreUnavailable(errorNumber: error.errorNumber)

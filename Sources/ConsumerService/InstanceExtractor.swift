@@ -54,10 +54,9 @@ final class InstanceExtractor {
         else { return .refused(reason: "identity_invalid", detail: "tenant or UIDs cannot be part of a path") }
         let identity = InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
         // The path follows from the identity; what the event says of it is for people.
-        let path = paths.absolute(ArchivePaths.instance(identity))
         let file: DICOMFile
         do {
-            file = try reader.read(path: path)
+            file = try reader.read(path: path(of: identity))
         } catch {
             guard error.code == .unreadable else { return .refused(reason: "file_unreadable", detail: "\(error)") }
             // A store that is not mounted is no reason to give its instances up.
@@ -115,7 +114,7 @@ final class InstanceExtractor {
                 state: state, image: image, object: object,
                 metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json),
                 columnProblems: problems,
-                problems: ConsumerProblems.rows(of: file, at: path, image, problems, context, node: configuration.node))
-        )
+                problems: ConsumerProblems.rows(
+                    of: file, at: path(of: identity), image, problems, context, node: configuration.node)))
     }
 }

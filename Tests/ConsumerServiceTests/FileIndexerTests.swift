@@ -19,7 +19,7 @@ struct FileIndexerTests {
         configuration.batchInstances = batch
         return FileIndexer(
             configuration, store: store ?? fixture.store, metadata: FileMetadataStore(root: fixture.root + "/json"),
-            node: "n", since: since)
+            since: since)
     }
 
     private func instances(_ count: Int) -> [ArchiveFixture.Instance] {
@@ -77,6 +77,20 @@ struct FileIndexerTests {
         #expect(outcome.indexed == 3)
         #expect(outcome.failures.map(\.reason) == ["file_unreadable", "identity_mismatch", "key_missing"])
         #expect(outcome.failures.map(\.instance) == Array(identities[1...3]))
+        // They are seen among the problems, until they are well.
+        func open() throws -> [String] {
+            try fixture.pool.withConnection { connection throws(PostgresError) in
+                let result = try connection.run(
+                    "SELECT sop_uid || ' ' || rule FROM dicom_problem_meta WHERE state = 'open' AND severity = 'error' ORDER BY 1",
+                    operation: "test")
+                return (0..<result.rowCount).map { result.string($0, 0) ?? "" }
+            }
+        }
+        #expect(
+            try open() == ["1.2.9.2 file-unreadable", "1.2.9.3 identity-mismatch", "1.2.9.4 key-missing"])
+        for instance in instances[1...2] { try fixture.file(instance) }
+        #expect(try indexer(fixture).index(identities).indexed == 5)
+        #expect(try open() == ["1.2.9.4 key-missing"])
     }
 
     /// A store before whose first write something happens.

@@ -1,3 +1,5 @@
+import DICOMCore
+import DICOMDictionary
 import DICOMNetwork
 import Foundation
 import PostgresAdapter
@@ -88,7 +90,33 @@ import Wiring
         #expect(try reindex(archive, "--from-files").status == 1)
         #expect(try self.rows(archive) == rows)
         #expect(try archive.json("/studies").count == 2)
+
+        // What was wrong is among the problems, and is tried again once it is mended.
+        func problem() throws -> String? {
+            try session.run(
+                "SELECT rule || ' ' || state FROM dicom_problem_meta WHERE sop_uid = '1.2.3'", operation: "read"
+            ).string(0, 0)
+        }
+        #expect(try problem() == "file-unreadable open")
+        try mend(folder, "1.2.3")
+        let again = try reindex(archive, "--problems", "--rule", "file-unreadable")
+        #expect(again.status == 0 && again.text.contains("1 instances looked at"), "\(again.text)\(again.errors)")
+        #expect(try problem() == "file-unreadable cleared")
+        #expect(try self.metadata(archive).count == count + 1)
         #expect(archive.stop() == 0)
+    }
+
+    /// Writes a good file, made of another one in the folder.
+    private func mend(_ folder: String, _ uid: String) throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0 != "\(uid).dcm" }
+        let other = try DICOMFile.read(path: folder + "/" + (try #require(names.first)))
+        var data = DataSetBuilder(other.dataSet)
+        data.set(.sopInstanceUID, uid)
+        let meta = FileMeta(
+            mediaStorageSOPClassUID: UIDs.ctImageStorage, mediaStorageSOPInstanceUID: uid,
+            transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid)
+        let bytes = meta.encoded() + data.encoded(in: .explicitVRLittleEndian)
+        try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(uid).dcm"))
     }
 
     private func firstSeriesFolder(_ archive: ArchiveUnderTest) -> String? {

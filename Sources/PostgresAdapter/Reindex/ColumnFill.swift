@@ -173,7 +173,7 @@ public final class ColumnFill: Sendable {
     private static let seriesColumns = """
         s.tenant_id, s.study_uid, s.series_uid, s.representative_sop_uid, coalesce(s.series_related_instances, 0),
             j.flag_time, EXISTS (SELECT 1 FROM \(SeriesVariants.name) v WHERE v.tenant_id = s.tenant_id
-                AND v.study_uid = s.study_uid AND v.series_uid = s.series_uid)
+                AND v.study_uid = s.study_uid AND v.series_uid = s.series_uid), s.created_time
         FROM dicom_state_meta s LEFT JOIN dicom_json_meta j ON j.tenant_id = s.tenant_id
             AND j.study_uid = s.study_uid AND j.series_uid = s.series_uid
         """
@@ -183,7 +183,7 @@ public final class ColumnFill: Sendable {
             FillSeries(
                 identity: identity(result, row), instanceCount: Int(result.integer(row, 4) ?? 0),
                 representative: result.string(row, 3) ?? "", flagTime: result.integer(row, 5),
-                hasVariants: result.bool(row, 6) == true)
+                hasVariants: result.bool(row, 6) == true, createdTime: result.timestamp(row, 7) ?? .now)
         }
     }
 

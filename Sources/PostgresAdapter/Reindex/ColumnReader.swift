@@ -18,6 +18,7 @@ public final class ColumnReader {
     private let ofVariants: AttributeSelection
     /// Columns that cannot be NULL, by table: the JSON has to have their attributes.
     private let required: [FilledTable: [ColumnSchema]]
+    private let names: Set<String>
 
     private let batchInstances: Int
 
@@ -35,6 +36,7 @@ public final class ColumnReader {
         ofInstances = AttributeSelection(tags: roots(instanceTables.flatMap { columns.columns(of: $0) }))
         ofSeries = AttributeSelection(tags: roots(stateColumns))
         ofVariants = AttributeSelection(tags: roots(FilledTable.state.fillable.filter { $0.search != nil }))
+        names = Set(columns.names)
         required = Dictionary(
             uniqueKeysWithValues: columns.tables.map { ($0.table, $0.columns.filter { !$0.isNullable }) })
     }
@@ -60,7 +62,7 @@ public final class ColumnReader {
         do {
             guard let snapshot = try metadata.snapshot(of: series.identity) else {
                 batch.instanceCount += count
-                fail(series.identity, "", "metadata_missing", "the series has no stored metadata", &batch)
+                fail(series, "", "metadata_missing", "the series has no stored metadata", &batch)
                 return
             }
             if instanceTables.isEmpty && !concernsVariants {
@@ -70,7 +72,7 @@ public final class ColumnReader {
                 if let json = try metadata.instance(series.representative, of: series.identity) {
                     add([.state], ofSeries, series.representative, json.span.bytes, &part, &batch)
                 } else {
-                    fail(series.identity, series.representative, "metadata_missing", "it has no metadata", &batch)
+                    fail(series, series.representative, "metadata_missing", "it has no metadata", &batch)
                 }
                 batch.parts.append(part)
                 return
@@ -79,7 +81,7 @@ public final class ColumnReader {
         } catch let error as MetadataStoreError {
             guard !error.isRetriable else { throw error }
             batch.instanceCount += count
-            fail(series.identity, "", "metadata_unreadable", "\(error)", &batch)
+            fail(series, "", "metadata_unreadable", "\(error)", &batch)
         }
     }
 
@@ -134,7 +136,7 @@ public final class ColumnReader {
                 let row = try DicomStateMetaRow(
                     extracting: dataSet, from: Self.context(series.identity), problems: &problems)
                 if isOwn { own = row } else { rows.append(row) }
-            } catch { fail(series.identity, uid, "values_unreadable", "\(error)", &batch) }
+            } catch { fail(series, uid, "values_unreadable", "\(error)", &batch) }
             return true
         }
         guard let own else { return nil }
@@ -156,8 +158,11 @@ public final class ColumnReader {
             for table in tables {
                 try table.tuple(dataSet, context, problems: &problems, into: &part.tuples[table, default: []])
             }
+            for problem in problems where names.contains("\(problem.table).\(problem.column)") {
+                batch.problems.append((part.series, uid, problem))
+            }
         } catch {
-            fail(part.series.identity, uid, "values_unreadable", "\(error)", &batch)
+            fail(part.series, uid, "values_unreadable", "\(error)", &batch)
         }
     }
 
@@ -185,9 +190,11 @@ public final class ColumnReader {
     }
 
     private func fail(
-        _ series: SeriesIdentity, _ uid: String, _ reason: String, _ detail: String, _ batch: inout FillBatch
+        _ series: FillSeries, _ uid: String, _ reason: String, _ detail: String, _ batch: inout FillBatch
     ) {
         batch.failures.append(
-            FillBatch.Failure(series: series, sopInstanceUID: uid, reason: reason, detail: detail))
+            FillBatch.Failure(
+                series: series.identity, createdTime: series.createdTime, sopInstanceUID: uid, reason: reason,
+                detail: detail))
     }
 }

@@ -1,4 +1,5 @@
 public import Archive
+public import ArchiveSchema
 
 /// A series as its row was when it was read.
 public struct FillSeries: Sendable {
@@ -9,6 +10,8 @@ public struct FillSeries: Sendable {
     /// The time of its last change as its flag has it (`dicom_json_meta`): equal as long as nothing new came.
     var flagTime: Int64?
     var hasVariants: Bool
+    /// When its first instance was received.
+    var createdTime: Timestamp
 }
 
 /// Values for the rows of some series, made of their stored metadata.
@@ -27,13 +30,42 @@ public struct FillBatch: Sendable {
     /// Instances that it stands for.
     public internal(set) var instanceCount = 0
     public internal(set) var failures: [Failure] = []
+    /// Values that broke the rules of the columns that are filled.
+    var problems: [(series: FillSeries, sopInstanceUID: String, problem: ColumnProblem)] = []
 
     /// An instance, or a series when its UID is empty, that no values could be made of.
     public struct Failure: Sendable {
         public var series: SeriesIdentity
+        var createdTime: Timestamp
         public var sopInstanceUID: String
         /// A constant code.
         public var reason: String
         public var detail: String
+    }
+
+    /// What went wrong, as rows for the list of problems.
+    /// - Parameter node: who saw it.
+    public func problemRows(node: String) -> [DicomProblemMetaRow] {
+        var rows: [DicomProblemMetaRow] = []
+        func add(
+            _ series: SeriesIdentity, _ uid: String, _ received: Timestamp,
+            _ note: (inout InstanceProblems) -> Void
+        ) {
+            let subject = InstanceProblems.Subject(
+                tenantID: series.tenantID, studyUID: series.studyUID, seriesUID: series.seriesUID, sopUID: uid,
+                traceID: "", workerNodeID: node, createdTime: received)
+            var problems = InstanceProblems()
+            note(&problems)
+            rows += problems.rows(of: subject, by: "wado reindex", seen: .now)
+        }
+        for failure in failures {
+            add(failure.series, failure.sopInstanceUID, failure.createdTime) { problems in
+                problems.add(failure.reason.replacing("_", with: "-"), .error, detail: failure.detail)
+            }
+        }
+        for (series, uid, problem) in problems {
+            add(series.identity, uid, series.createdTime) { $0.add(problem) }
+        }
+        return rows
     }
 }

@@ -59,11 +59,17 @@ public struct ColumnReindex: Sendable {
         let producer = try Producer(reader: { makeReader() }, fill: fill, filter: filter, after: job?.position)
         defer { producer.stop() }
         let again = makeReader()
+        let store = PostgresIngestStore(pool: pool)
         var limit = RateLimit(perSecond: options.rate)
         while let batch = try producer.next() {
             for failed in batch.failures {
                 state.failed += 1
                 failure(ReindexFailure(failed))
+            }
+            if !options.isDryRun {
+                var logs = LogRows()
+                logs.problems = batch.problemRows(node: Node.name(settings))
+                try retrying { try store.append(logs) }
             }
             state.changed += try write(batch, fill, again)
             state.done += batch.instanceCount

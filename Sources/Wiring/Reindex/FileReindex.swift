@@ -43,7 +43,7 @@ public struct FileReindex {
         }
         let pool = PostgresPool(connection, limit: threads, applicationName: "wado reindex")
         defer { pool.close() }
-        let crew = try makeCrew(threads: threads, folder, pool)
+        let crew = try IndexerCrew(settings, threads: threads, pool, options)
         defer { crew.stop() }
         let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)
         var state = ReindexProgress()
@@ -83,20 +83,10 @@ public struct FileReindex {
     private static func fraction(_ walk: StoreWalk) -> Double {
         walk.studyCount == 0 ? 1 : Double(walk.studiesEntered) / Double(walk.studyCount)
     }
-
-    private func makeCrew(threads: Int, _ folder: DataFolder, _ pool: PostgresPool) throws -> IndexerCrew {
-        let configuration = ConsumerService.Configuration(settings, folder: folder)
-        let metadata = FileMetadataStore(root: folder.json)
-        let (node, since) = (Node.name(settings), options.since)
-        return try IndexerCrew(threads: threads, isDryRun: options.isDryRun) {
-            FileIndexer(
-                configuration, store: PostgresIngestStore(pool: pool), metadata: metadata, node: node, since: since)
-        }
-    }
 }
 
 extension ReindexProgress {
-    fileprivate mutating func add(_ outcome: FileIndexer.Outcome) {
+    mutating func add(_ outcome: FileIndexer.Outcome) {
         let count = outcome.indexed + outcome.failures.count
         done += count
         doneNow += count
@@ -106,7 +96,7 @@ extension ReindexProgress {
 }
 
 extension ReindexFailure {
-    fileprivate init(_ failure: FileIndexer.Failure) {
+    init(_ failure: FileIndexer.Failure) {
         self.init(
             tenantID: failure.instance.tenant.value, studyUID: failure.instance.study.value,
             seriesUID: failure.instance.series.value, sopInstanceUID: failure.instance.instance.value,

@@ -1,5 +1,6 @@
 import Archive
 import ConsumerService
+import PostgresAdapter
 import ServiceKit
 
 /// Some threads that index files, each its own ones.
@@ -14,19 +15,22 @@ final class IndexerCrew: Sendable {
     private let results = Monitor<[Int: Result<FileIndexer.Outcome, any Error>]>([:])
     private let threads: [ServiceThread]
 
-    /// - Parameters:
-    ///   - isDryRun: nothing is written.
-    ///   - makeIndexer: is called once by each thread.
-    init(threads: Int, isDryRun: Bool, _ makeIndexer: @escaping @Sendable () -> FileIndexer) throws(ThreadError) {
+    /// - Parameter pool: has a session for each of the threads.
+    init(_ settings: Settings, threads: Int, _ pool: PostgresPool, _ options: ReindexOptions) throws(ThreadError) {
+        let folder = DataFolder(settings[WadoSettings.data])
+        let configuration = ConsumerService.Configuration(settings, folder: folder)
+        let metadata = FileMetadataStore(root: folder.json)
         var started: [ServiceThread] = []
         for number in 0..<max(1, threads) {
             let (tasks, results) = (tasks, results)
             started.append(
                 try ServiceThread(name: "reindex-\(number)") { stop in
-                    let indexer = makeIndexer()
+                    let indexer = FileIndexer(
+                        configuration, store: PostgresIngestStore(pool: pool), metadata: metadata,
+                        since: options.since)
                     while let task = tasks.take() {
                         let result = Result {
-                            if isDryRun { return try indexer.check(task.instances) }
+                            if options.isDryRun { return try indexer.check(task.instances) }
                             return try Self.index(task.instances, indexer, stop)
                         }
                         results.withLock { $0[task.number] = result }

@@ -135,7 +135,7 @@ public struct Reconciliation {
         StopToken().wait(milliseconds: 2_000)
         let indexer = FileIndexer(
             ConsumerService.Configuration(settings, folder: folder), store: PostgresIngestStore(pool: pool),
-            metadata: metadata, node: Node.name(settings))
+            metadata: metadata)
         for group in doubtful.chunks(of: Self.seriesAtOnce) {
             let stocks = try group.map(stock)
             var differences = try compare(stocks)

@@ -5,6 +5,11 @@ internal import Wiring
 
 /// `wado reconcile`: whether files, index and metadata agree; exit status 2 when they do not.
 enum ReconcileCommand {
+    static let options = [
+        (flag: "--repair", meaning: "makes rows, metadata and counts anew from the files, where they are wrong"),
+        (flag: "--tenant T", meaning: "of one tenant"),
+    ]
+
     private static let listed = 1_000
 
     static func run(_ arguments: [String]) throws -> Int32 {

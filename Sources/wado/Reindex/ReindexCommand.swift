@@ -5,18 +5,32 @@ internal import Wiring
 
 /// `wado reindex`: brings what is indexed in line with the files, or with a new column.
 enum ReindexCommand {
-    private static let flags: Set<String> = ["--from-files", "--dry-run"]
-    private static let options: Set<String> = ["--columns", "--tenant", "--since", "--rate"]
+    static let options = [
+        (flag: "--columns C,..", meaning: "fills these columns of old rows from stored metadata"),
+        (flag: "--from-files", meaning: "makes index, metadata and logs anew from the DICOM files"),
+        (flag: "--problems", meaning: "tries stored instances with open problems again"),
+        (flag: "--rule R", meaning: "only problems of this rule"), (flag: "--tenant T", meaning: "of one tenant"),
+        (flag: "--since D", meaning: "what came since a day (2026-11-01), a moment, or for so long (7d, 12h, 90m)"),
+        (flag: "--rate N", meaning: "at most so many instances a second"),
+        (flag: "--dry-run", meaning: "counts, lists what has errors, and writes nothing"),
+    ]
+
+    private static let kinds = ["--columns", "--from-files", "--problems"]
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let command = try CommandOptions(arguments, flags: flags, options: options)
+        let command = try CommandOptions(
+            arguments, flags: ["--from-files", "--problems", "--dry-run"],
+            options: ["--columns", "--rule", "--tenant", "--since", "--rate"])
         let settings = try Main.settings(command.rest)
-        guard ["--columns", "--from-files"].filter(command.has).count == 1 else {
-            throw SettingsError(problems: ["say what: wado reindex --columns NAME[,NAME..], or --from-files"])
+        guard kinds.filter(command.has).count == 1 else {
+            throw SettingsError(problems: ["say what: --columns NAME[,NAME..], --from-files, or --problems"])
+        }
+        if command.has("--rule"), !command.has("--problems") {
+            throw SettingsError(problems: ["--rule goes with --problems"])
         }
         var options = ReindexOptions()
         options.isDryRun = command.has("--dry-run")
-        options.since = try command.time("--since")
+        options.since = try command.since()
         options.rate = try command.number("--rate")
         options.tenant = try command.tenant()
         let database = try RunningArchive.database(settings)
@@ -27,24 +41,14 @@ enum ReindexCommand {
             let columns = names.split(separator: ",").map(String.init)
             outcome = try ColumnReindex(columns, settings, connection: database, options: options).run(
                 progress: display.show, failure: display.note)
+        } else if command.has("--problems") {
+            outcome = try ProblemReindex(settings, connection: database, options: options, rule: command["--rule"])
+                .run(progress: display.show, failure: display.note)
         } else {
             outcome = try FileReindex(settings, connection: database, options: options).run(
                 progress: display.show, failure: display.note)
         }
         display.finish(outcome)
         return outcome.failed > 0 ? 1 : 0
-    }
-}
-
-extension RunningArchive {
-    /// The database that was named, or else that of the running archive.
-    static func database(_ settings: Settings) throws -> String {
-        if settings.isSet(WadoSettings.database) { return settings[WadoSettings.database] }
-        guard let connection = try endpoints(settings).database else {
-            throw SettingsError(problems: [
-                "the running archive does not use a PostgreSQL of its own: name the one it uses by --database"
-            ])
-        }
-        return connection
     }
 }
