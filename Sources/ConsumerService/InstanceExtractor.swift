@@ -40,6 +40,15 @@ final class InstanceExtractor {
         paths = ArchivePaths(root: configuration.storeRoot)
     }
 
+    /// Whether `dicom_object_meta` has an attribute that neither of the other rows has just so: else what breaks no
+    /// column of those breaks none of its.
+    private static let hasOwnColumnsOfObjects: Bool = {
+        let others = DicomStateMetaRow.table.columns + DicomImageMetaRow.table.columns
+        return DicomObjectMetaRow.table.columns.contains { column in
+            !column.path.isEmpty && !others.contains { $0.path == column.path && $0.type == column.type }
+        }
+    }()
+
     /// - Throws: `StoreUnavailable` when the file may be readable later.
     func extract(_ message: Message) throws(StoreUnavailable) -> Outcome {
         let object: DicomObjectMetaRow
@@ -89,7 +98,9 @@ final class InstanceExtractor {
             state = try DicomStateMetaRow(extracting: file.dataSet, from: context, problems: &problems)
             image = try DicomImageMetaRow(extracting: file.dataSet, from: context, problems: &problems)
             // The row itself came with the event; what broke its columns did not.
-            _ = try DicomObjectMetaRow(extracting: file.dataSet, from: context, problems: &problems)
+            if !problems.isEmpty || Self.hasOwnColumnsOfObjects {
+                _ = try DicomObjectMetaRow(extracting: file.dataSet, from: context, problems: &problems)
+            }
         } catch {
             return .refused(reason: "key_missing", detail: "\(error)")
         }

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+import time
 
 import pydicom
 from pydicom import uid
@@ -46,7 +47,11 @@ def send(archive, instance, sop_instance_uid=None):
     assert association.is_established
     try:
         if sop_instance_uid:
-            # The command says another instance than the data set, as send_c_store would not.
+            # The command says another instance than the data set, as send_c_store would not. As there, the
+            # association's own thread must not take the answer.
+            association._reactor_checkpoint.clear()
+            while not association._is_paused:
+                time.sleep(0.01)
             request = C_STORE()
             request.MessageID, request.Priority = 1, 2
             request.AffectedSOPClassUID = uid.CTImageStorage
@@ -54,6 +59,7 @@ def send(archive, instance, sop_instance_uid=None):
             request.DataSet = io.BytesIO(encode(instance, False, True))
             association.dimse.send_msg(request, association.accepted_contexts[0].context_id)
             _, answer = association.dimse.get_msg(block=True)
+            association._reactor_checkpoint.set()
             return answer.Status
         return association.send_c_store(instance).Status
     finally:
