@@ -1,0 +1,68 @@
+public import Archive
+import ArchiveSchema
+
+/// PostgreSQL as a store of `wado schema`.
+public struct PostgresSchemaStore: SchemaStore {
+    private let connectionString: String
+    private let migrator: SchemaMigrator
+
+    public init(_ connectionString: String) { self.init(connectionString, migrator: SchemaMigrator()) }
+
+    package init(_ connectionString: String, migrator: SchemaMigrator) {
+        self.connectionString = connectionString
+        self.migrator = migrator
+    }
+
+    public var name: String { "PostgreSQL" }
+
+    private func connect() throws -> PostgresConnection {
+        try PostgresConnection(connectionString, applicationName: "wado schema")
+    }
+
+    public func plan() throws -> SchemaPlan { try migrator.plan(connect()) }
+
+    public func apply(allowDestructive: Bool, report: (String) -> Void) throws {
+        let connection = try connect()
+        try migrator.migrate(connection, allowDestructive: allowDestructive, report: report)
+        let left = try migrator.plan(connection).steps.filter(\.isDestructive)
+        if !left.isEmpty { throw SchemaFailure.needsDecision(left) }
+    }
+
+    public func differences() throws -> [String] {
+        let connection = try connect()
+        let run = MigrationRun(migrator: migrator, schema: migrator.schema, connection: connection)
+        defer { run.reset() }
+        let state = try run.look()
+        let wanted = state.desired.objects
+        let found = state.real.objects
+        return Set(wanted.keys).union(found.keys).sorted().compactMap { object in
+            switch (wanted[object], found[object]) {
+            case (let wanted?, nil): return "\(object) is missing: \(wanted)"
+            case (nil, let found?):
+                let origin = state.known.contains(object) ? "an earlier version had it" : "made by hand"
+                return "\(object) is not in the spec (\(origin)): \(found)"
+            case (let wanted?, let found?): return wanted == found ? nil : "\(object) is \(found), and should be \(wanted)"
+            case (nil, nil): return nil
+            }
+        }
+    }
+
+    public func status() throws -> [String] {
+        let connection = try connect()
+        let run = MigrationRun(migrator: migrator, schema: migrator.schema, connection: connection)
+        defer { run.reset() }
+        let history = SchemaHistory(connection: connection)
+        var lines = ["PostgreSQL \(connection.serverVersion / 10_000), this program has spec version \(migrator.schema.version)"]
+        let state = try run.look()
+        switch state.standing {
+        case .unknown: lines.append("no version of Wado has made tables here yet")
+        case .current: lines.append("the schema is that of this program")
+        case .older:
+            let count = try run.plan(state).steps.count
+            lines.append(
+                count == 0 ? "the schema is that of this program" : "\(count) changes to make: see `wado schema plan`")
+        case .newer(let by): lines.append("the schema is newer than this program, made by \(by.program)")
+        }
+        return lines + (try history.recent(limit: 10))
+    }
+}

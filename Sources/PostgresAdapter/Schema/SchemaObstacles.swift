@@ -1,0 +1,42 @@
+/// What of a database a program could not work with; none when everything it reads and writes is there, even if there is
+/// more.
+enum SchemaObstacles {
+    static func find(desired: Catalogue, real: Catalogue) -> [String] {
+        var obstacles: [String] = []
+        for wanted in desired.tables {
+            guard let found = real.table(wanted.name) else {
+                // Without a default partition rows of other months are refused, and nothing else.
+                if wanted.parent == nil { obstacles.append("\(wanted.name) is missing") }
+                continue
+            }
+            if wanted.parent != nil { continue }
+            for column in wanted.columns {
+                let object = "\(wanted.name).\(column.name)"
+                guard let there = found.column(column.name) else {
+                    obstacles.append("\(object) is missing")
+                    continue
+                }
+                if !TypeChange.isCompatible(program: column.type, database: there.type) {
+                    obstacles.append("\(object) is \(there.type), and this program needs \(column.type)")
+                }
+                if there.isNotNull && !column.isNotNull {
+                    obstacles.append("\(object) may not be NULL, and this program leaves it empty at times")
+                }
+            }
+            for column in found.columns where wanted.column(column.name) == nil {
+                if column.isNotNull && column.defaultValue == nil && column.identity.isEmpty {
+                    obstacles.append("\(wanted.name).\(column.name) may not be NULL, and this program does not fill it")
+                }
+            }
+            if let key = wanted.key, found.key?.definition != key.definition {
+                obstacles.append(
+                    "the key of \(wanted.name) is \(found.key?.definition ?? "missing"), and this program needs \(key.definition)"
+                )
+            }
+        }
+        for function in desired.functions where !real.functions.contains(where: { $0.signature == function.signature }) {
+            obstacles.append("function \(function.signature) is missing")
+        }
+        return obstacles
+    }
+}
