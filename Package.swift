@@ -139,7 +139,7 @@ let package = Package(
             "PostgresAdapter",
             [
                 "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "DICOMWeb", "EventBusContract",
-                "PostgresTestSupport",
+                "PostgresTestSupport", "SchemaGenerator", "Dictionary",
             ]),
         tests("DorisAdapter", ["Archive", "ArchiveSchema", "DorisTestSupport"]),
         tests("HTTPServer"),

@@ -17,8 +17,10 @@ enum Database {
         let deadline = ContinuousClock.now + .seconds(context.settings[WadoSettings.databaseWait])
         var hasSaid = false
         while true {
-            do throws(PostgresError) {
-                try SchemaMigrator().migrate(try PostgresConnection(connection, applicationName: name))
+            do throws(SchemaFailure) {
+                try SchemaMigrator().migrate(connect(connection, name)) { line in
+                    context.logger.info("database schema", ["what": .string(line)])
+                }
                 break
             } catch {
                 guard error.isRetriable, ContinuousClock.now < deadline else { throw error }
@@ -28,5 +30,9 @@ enum Database {
             }
         }
         return PostgresPool(connection, limit: sessions, applicationName: name)
+    }
+
+    private static func connect(_ connection: String, _ name: String) throws(SchemaFailure) -> PostgresConnection {
+        do { return try PostgresConnection(connection, applicationName: name) } catch { throw .database(error) }
     }
 }

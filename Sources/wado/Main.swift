@@ -46,6 +46,10 @@ internal import Wiring
             about: "compares files, index and metadata, and mends what it can", options: ReconcileCommand.options,
             run: ReconcileCommand.run),
         Command(
+            name: "schema", usage: "schema plan|apply|status|diff|sql|explain ..",
+            about: "compares the databases' tables with the spec, and brings them forward",
+            options: SchemaCommand.options, run: SchemaCommand.run),
+        Command(
             name: "doctor", usage: "doctor [--data DIR] [settings]",
             about: "looks for what is wrong, and says what to do",
             run: DoctorCommand.run),

@@ -18,9 +18,13 @@ struct RowStage {
 
     /// For `PostgresConnection.once`.
     var create: String {
-        // Rows and variants come through the same one: variants have a hash.
-        let hash = table.variants == nil ? "" : ", variant_hash varchar(20) COLLATE \"C\""
-        return "CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) (LIKE \(table.name)\(hash)) ON COMMIT DELETE ROWS"
+        // Rows and variants come through the same one: variants have a hash. Columns that a newer program has added, and
+        // this one does not fill, have no place in it.
+        let hash = table.variants == nil ? "" : ", NULL::varchar(20) COLLATE \"C\" AS variant_hash"
+        return """
+            CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) ON COMMIT DELETE ROWS AS
+            SELECT \(table.columnList)\(hash) FROM \(table.name) WITH NO DATA
+            """
     }
 
     var copy: String { "COPY \(stageName) (\(table.columnList)) FROM STDIN (FORMAT binary)" }

@@ -7,7 +7,7 @@ package struct DesiredSchema: Sendable {
     let version: Int
     /// Statements that make everything in an empty schema, as it is now: there are no others for older databases, those
     /// follow from the difference. `serial` and schemas' names have no place here.
-    let statements: [(name: String, sql: String)]
+    package let statements: [(name: String, sql: String)]
     /// What columns were called before: tables to new names to old ones.
     let renames: [String: [String: String]]
     /// Rows that have to be there.
@@ -40,7 +40,9 @@ package struct DesiredSchema: Sendable {
             statements.append((table.name, sql))
             for column in table.columns {
                 guard let old = column.renamedFrom else { continue }
-                for name in [table.name, table.variants].compactMap(\.self) { renames[name, default: [:]][column.name] = old }
+                for name in [table.name, table.variants].compactMap(\.self) {
+                    renames[name, default: [:]][column.name] = old
+                }
             }
         }
         // Rows that are updated as instances come find room beside themselves.

@@ -133,6 +133,10 @@ struct MigrationRun {
                 let state = try look()
                 return (state, try plan(state))
             }
+            if case .newer(let last) = state.standing {
+                let obstacles = SchemaObstacles.find(desired: state.desired, real: state.real)
+                throw .newerDatabase(by: last.program, obstacles: obstacles)
+            }
             let harmless = planner.steps.filter { !$0.step.isDestructive }
             let destructive = planner.steps.filter(\.step.isDestructive)
             let steps = harmless + (allowDestructive ? destructive : [])
@@ -206,7 +210,9 @@ struct MigrationRun {
             try patiently(first.table, report) { () throws(PostgresError) in
                 try connection.transaction { connection throws(PostgresError) in
                     try limitLocks("SET LOCAL")
-                    for statement in statements { try connection.run(statement, operation: "change \(first.step.object)") }
+                    for statement in statements {
+                        try connection.run(statement, operation: "change \(first.step.object)")
+                    }
                     try history.record(
                         group.map(\.step), of: schema, milliseconds: monotonicMilliseconds() - start)
                 }
@@ -302,7 +308,8 @@ struct MigrationRun {
                             SELECT oid FROM pg_database WHERE datname = current_database())
                         AND (l.classid::bigint << 32) + l.objid::bigint = $1
                     """, [.int8(SchemaMigrator.lock)], operation: "look at locks")
-                report("waiting while another program migrates the database: \(holder?.string(0, 0) ?? "it is done soon")")
+                report(
+                    "waiting while another program migrates the database: \(holder?.string(0, 0) ?? "it is done soon")")
                 nextReport = ContinuousClock.now + .seconds(30)
             }
             usleep(100_000)

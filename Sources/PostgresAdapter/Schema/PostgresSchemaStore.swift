@@ -35,13 +35,21 @@ public struct PostgresSchemaStore: SchemaStore {
         let state = try run.look()
         let wanted = state.desired.objects
         let found = state.real.objects
+        // Of a table that is missing, everything is.
+        let missing = Set(state.desired.tables.map(\.name)).subtracting(state.real.tables.map(\.name))
         return Set(wanted.keys).union(found.keys).sorted().compactMap { object in
+            let table = object.split(separator: " ").last?.split(separator: ".").first.map(String.init) ?? ""
+            if missing.contains(table) && table != object { return nil }
             switch (wanted[object], found[object]) {
-            case (let wanted?, nil): return "\(object) is missing: \(wanted)"
+            case (let wanted?, nil):
+                return "\(object) is missing" + (wanted.contains("\n") || wanted == "table" ? "" : ": \(wanted)")
             case (nil, let found?):
                 let origin = state.known.contains(object) ? "an earlier version had it" : "made by hand"
                 return "\(object) is not in the spec (\(origin)): \(found)"
-            case (let wanted?, let found?): return wanted == found ? nil : "\(object) is \(found), and should be \(wanted)"
+            case (let wanted?, let found?):
+                if wanted == found { return nil }
+                return wanted.contains("\n")
+                    ? "\(object) is another one" : "\(object) is \(found), and should be \(wanted)"
             case (nil, nil): return nil
             }
         }
@@ -52,7 +60,9 @@ public struct PostgresSchemaStore: SchemaStore {
         let run = MigrationRun(migrator: migrator, schema: migrator.schema, connection: connection)
         defer { run.reset() }
         let history = SchemaHistory(connection: connection)
-        var lines = ["PostgreSQL \(connection.serverVersion / 10_000), this program has spec version \(migrator.schema.version)"]
+        var lines = [
+            "PostgreSQL \(connection.serverVersion / 10_000), this program has spec version \(migrator.schema.version)"
+        ]
         let state = try run.look()
         switch state.standing {
         case .unknown: lines.append("no version of Wado has made tables here yet")

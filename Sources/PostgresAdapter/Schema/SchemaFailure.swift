@@ -23,7 +23,7 @@ public enum SchemaFailure: Error, CustomStringConvertible {
                 + steps.map { "  \($0.object): \($0.reason)\n" }.joined()
                 + "`wado schema plan` shows them all; after a backup, `wado schema apply --allow-destructive` makes them"
         case .newerDatabase(let program, let obstacles):
-            "the database has a newer schema, made by \(program), which this program cannot use:\n"
+            "the database has a newer schema, made by \(program), which this program cannot \(obstacles.isEmpty ? "change" : "use:")\n"
                 + obstacles.map { "  \($0)\n" }.joined() + "install that version of Wado, or a later one"
         case .busy(let text): text
         case .unfinished(let objects):

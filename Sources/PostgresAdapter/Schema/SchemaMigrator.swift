@@ -28,6 +28,12 @@ public struct SchemaMigrator: Sendable {
 
     var schema: DesiredSchema { other ?? .archive(busPartitions: busPartitions) }
 
+    /// The statements that make it in an empty database.
+    public var sql: String {
+        schema.statements.map { "-- \($0.name)\n\($0.sql)\n" }.joined(separator: "\n")
+            + schema.rows.map { "-- \($0.name)\n\($0.insert)\n" }.joined()
+    }
+
     /// The advisory lock of migrations: any number, the same in all versions.
     static let lock: Int64 = 0x7761_646F_0001
 
@@ -60,6 +66,13 @@ public struct SchemaMigrator: Sendable {
         guard try MigrationRun.tryLock(connection) else { return }
         defer { MigrationRun.unlock(connection) }
         try partitions.make(now: .now)
+    }
+
+    /// Every object that is there, by its name, with what is said of it: for comparisons.
+    package func objects(_ connection: PostgresConnection) throws(PostgresError) -> [String: String] {
+        let run = MigrationRun(migrator: self, schema: schema, connection: connection)
+        defer { run.reset() }
+        return try run.look().real.objects
     }
 
     /// What would be done; changes nothing.

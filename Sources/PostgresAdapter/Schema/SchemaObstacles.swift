@@ -34,7 +34,8 @@ enum SchemaObstacles {
                 )
             }
         }
-        for function in desired.functions where !real.functions.contains(where: { $0.signature == function.signature }) {
+        for function in desired.functions where !real.functions.contains(where: { $0.signature == function.signature })
+        {
             obstacles.append("function \(function.signature) is missing")
         }
         return obstacles

@@ -10,7 +10,9 @@ extension SchemaPlanner {
         let alter = "ALTER TABLE \(wanted.sqlName) "
         let addition = "ADD CONSTRAINT \(key.sqlName) \(key.definition)"
         guard let before = found.key else {
-            return add(object, "is missing", [alter + addition], table: wanted.name)
+            // Nobody knows whether rows of a table that is not ours have this key.
+            let isForeign = isAdopting && !Adoption.tables.contains(wanted.name)
+            return add(object, "is missing", [alter + addition], table: wanted.name, isDestructive: isForeign)
         }
         if before.definition == key.definition {
             if before.name != key.name {
@@ -119,7 +121,9 @@ extension SchemaPlanner {
         }
     }
 
-    private mutating func drop(_ index: Catalogue.Index, _ reason: String, _ table: Catalogue.Table) throws(PostgresError) {
+    private mutating func drop(_ index: Catalogue.Index, _ reason: String, _ table: Catalogue.Table)
+        throws(PostgresError)
+    {
         let isLarge = try size(table) >= concurrentBytes && table.partitionKey == nil
         add(
             "index \(index.name)", reason,
@@ -183,14 +187,14 @@ extension SchemaPlanner {
     mutating func rebuild(_ found: Catalogue.Table, _ wanted: Catalogue.Table) {
         let schema = "wado_before"
         let shared = wanted.columns.filter { found.column($0.name) != nil }.map(\.sqlName).joined(separator: ", ")
-        let default_ = desired.partitions(of: wanted.name).flatMap(\.createStatements)
+        let partitions = desired.partitions(of: wanted.name).flatMap(\.createStatements)
         add(
             wanted.name,
             "is partitioned by \(found.partitionKey ?? "nothing"), and should be by \(wanted.partitionKey ?? "nothing"): "
                 + "made anew, \(Self.count(found)) copied (reading and writing wait meanwhile)",
             ["CREATE SCHEMA \(schema)", "ALTER TABLE \(wanted.sqlName) SET SCHEMA \(schema)"]
                 + real.partitions(of: wanted.name).map { "ALTER TABLE \($0.sqlName) SET SCHEMA \(schema)" }
-                + wanted.createStatements + default_
+                + wanted.createStatements + partitions
                 + [
                     "INSERT INTO \(wanted.sqlName) (\(shared)) SELECT \(shared) FROM \(schema).\(wanted.sqlName)",
                     "DROP TABLE \(schema).\(wanted.sqlName)", "DROP SCHEMA \(schema)",

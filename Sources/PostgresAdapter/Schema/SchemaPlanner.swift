@@ -40,7 +40,8 @@ struct SchemaPlanner {
             }
             if wanted.parent == nil { try change(found, to: wanted) }
         }
-        for function in desired.functions where !real.functions.contains(where: { $0.definition == function.definition }) {
+        for function in desired.functions
+        where !real.functions.contains(where: { $0.definition == function.definition }) {
             add("\(function.signature.prefix { $0 != "(" })()", "new, or not as it was", [function.definition])
         }
         for table in real.tables
@@ -152,7 +153,9 @@ struct SchemaPlanner {
         var column = column
         let lacksValues = column.isNotNull && column.defaultValue == nil && column.identity.isEmpty
         guard lacksValues, try exists("SELECT FROM \(found.sqlName)") else {
-            add(object, what, [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"], table: wanted.name)
+            add(
+                object, what, [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"],
+                table: wanted.name)
             return
         }
         if isAdopting, let value = Adoption.placeholders[object] {
@@ -176,7 +179,8 @@ struct SchemaPlanner {
         isWaiting = true
         let column = object.split(separator: ".").last ?? ""
         notes.append(
-            "\(object) becomes NOT NULL at a later start, when no row lacks it; `wado reindex --columns \(column)` fills rows")
+            "\(object) becomes NOT NULL at a later start, when no row lacks it; `wado reindex --columns \(column)` fills rows"
+        )
     }
 
     /// Without holding writers up: a constraint is checked beside them first.
@@ -270,7 +274,10 @@ struct SchemaPlanner {
         if wanted.key?.columns.contains(column.sqlName) == true {
             add(
                 object, "\(reason), and is part of the key; values that are none of the new type stop this step",
-                [alter + "ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL) USING \(column.sqlName)::text::\(column.type)"],
+                [
+                    alter
+                        + "ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL) USING \(column.sqlName)::text::\(column.type)"
+                ],
                 table: wanted.name, isDestructive: true)
             return
         }

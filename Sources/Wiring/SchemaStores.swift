@@ -1,0 +1,12 @@
+public import Archive
+internal import PostgresAdapter
+public import ServiceKit
+
+/// The databases whose tables follow from the spec.
+public enum SchemaStores {
+    /// PostgreSQL, and those that the settings name.
+    /// - Parameter database: libpq's connection string.
+    public static func all(database: String, settings: Settings) -> [any SchemaStore] {
+        [PostgresSchemaStore(database)]
+    }
+}

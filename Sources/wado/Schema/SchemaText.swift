@@ -1,0 +1,149 @@
+internal import Archive
+internal import ArchiveSchema
+internal import DICOMDictionary
+internal import PostgresAdapter
+internal import ServiceKit
+
+/// What `wado schema` prints.
+enum SchemaText {
+    /// The steps of a plan with their statements; those that could lose data last.
+    static func plan(_ plan: SchemaPlan) -> String {
+        var text = ""
+        let harmless = plan.steps.filter { !$0.isDestructive }
+        let destructive = plan.steps.filter(\.isDestructive)
+        if plan.isEmpty { text += "\(plan.store): nothing to do\n" }
+        if !harmless.isEmpty {
+            text +=
+                "\(plan.store): \(count(harmless)), made by the next service that starts, or by `wado schema apply`:\n\n"
+            text += harmless.map(step).joined() + "\n"
+        }
+        if !destructive.isEmpty {
+            text +=
+                "\(plan.store): \(count(destructive)) that could lose data, made only by `wado schema apply --allow-destructive`:\n\n"
+            text += destructive.map(step).joined() + "\n"
+        }
+        for note in plan.notes { text += "\(plan.store): \(note)\n" }
+        return text
+    }
+
+    private static func count(_ steps: [SchemaStep]) -> String {
+        steps.count == 1 ? "1 change" : "\(steps.count) changes"
+    }
+
+    private static func step(_ step: SchemaStep) -> String {
+        // `sql` has all of it.
+        let shown = step.statements.count > 8 ? step.statements.prefix(2) : step.statements[...]
+        let left = step.statements.count - shown.count
+        return "  \(step.object): \(step.reason)\n" + shown.map(statement).joined()
+            + (left > 0 ? "      ... and \(left) statements more\n" : "")
+    }
+
+    private static func statement(_ statement: String) -> String {
+        let lines = statement.split(separator: "\n").filter { !$0.allSatisfy(\.isWhitespace) }
+        let shown = lines.count > 8 ? lines.prefix(3) + ["... and \(lines.count - 3) lines more"] : lines[...]
+        let end = lines.count > 8 || statement.hasSuffix(";") ? "\n" : ";\n"
+        return shown.map { "      \($0)" }.joined(separator: "\n") + end
+    }
+
+    /// The DDL of both databases, or of one.
+    static func sql(store: String?) throws(SettingsError) -> String {
+        let store = store?.lowercased()
+        guard [nil, "postgres", "postgresql", "doris"].contains(store) else {
+            throw SettingsError(problems: ["there is no store '\(store ?? "")': postgresql, doris"])
+        }
+        var text = ""
+        if store != "doris" { text += "-- PostgreSQL\n\n" + SchemaMigrator().sql }
+        if store == nil || store == "doris" {
+            let parts = ArchiveSchema.tables.flatMap { [$0.dorisDDL, $0.routineLoad] }.compactMap(\.self)
+            text += (store == nil ? "\n" : "") + "-- Doris\n\n" + parts.joined(separator: "\n")
+        }
+        return text
+    }
+
+    // MARK: Explain
+
+    /// Everything about the columns of a name: `patient_name` or `dicom_state_meta.patient_name`.
+    static func explain(_ name: String) throws -> String {
+        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+        let column = parts.last ?? ""
+        let found = ArchiveSchema.tables.compactMap { table in
+            parts.count == 1 || parts[0] == table.name ? table.column(column).map { (table, $0) } : nil
+        }
+        guard !found.isEmpty else {
+            let names = Set(ArchiveSchema.tables.flatMap { $0.columns.map(\.name) }).sorted()
+            let hint = Nearest.name(to: column, among: names).map { "; did you mean \($0)?" } ?? ""
+            throw CommandError("no table has a column '\(name)'\(hint)")
+        }
+        return found.map { explain($1, of: $0) }.joined(separator: "\n")
+    }
+
+    private static func explain(_ column: ColumnSchema, of table: TableSchema) -> String {
+        var lines: [(String, String)] = []
+        if !column.comment.isEmpty { lines.append(("meaning", column.comment)) }
+        if let tag = column.path.last {
+            lines.append(("tag", column.path.map(digits).joined(separator: " > ")))
+            if let entry = DataDictionary.entry(for: tag) {
+                lines.append(("attribute", "\(entry.keyword), \(entry.name)"))
+            }
+        } else {
+            lines.append(("tag", "none: the programs fill it"))
+        }
+        if let vr = column.vr {
+            lines.append(("VR", String(decoding: [UInt8(vr.rawValue >> 8), UInt8(vr.rawValue & 0xFF)], as: UTF8.self)))
+        }
+        if let tables = postgresTables(table), column.isInPostgres {
+            lines.append(("PostgreSQL", "\(column.type.postgresName)\(suffix(column)), in \(tables)"))
+        } else {
+            lines.append(("PostgreSQL", "not there"))
+        }
+        let indexes = table.indexes.filter { $0.parts.contains { $0 == column.name || $0 == "lower(\(column.name))" } }
+        var served = indexes.map { "\($0.name) (\($0.parts.joined(separator: ", ")))" }
+        if table.key.contains(column.name) { served.insert("the key (\(table.key.joined(separator: ", ")))", at: 0) }
+        lines.append(("index", served.isEmpty ? "none" : served.joined(separator: ", ")))
+        if table.dorisDDL != nil, column.isInDoris {
+            lines.append(("Doris", "\(column.type.dorisName)\(column.isNullable ? "" : " NOT NULL"), in \(table.name)"))
+            lines.append(("load", load(column, of: table)))
+        } else {
+            lines.append(("Doris", "not there"))
+        }
+        let keys = ArchiveSchema.searchKeys.filter { $0.table == table.name && $0.column == column.name }
+        lines.append(
+            (
+                "QIDO-RS",
+                keys.isEmpty
+                    ? column.level.map { "answered for each \($0.rawValue), and no search key" } ?? "no search key"
+                    : keys.map {
+                        "\($0.keywords.joined(separator: ".")) (\($0.kind.rawValue)), \($0.level.rawValue) level"
+                    }
+                    .joined(separator: "; ")
+            ))
+        lines.append(("since", "spec version \(column.since)"))
+        if let old = column.renamedFrom { lines.append(("before", "called \(old)")) }
+        let width = lines.map(\.0.count).max() ?? 0
+        return "\(table.name).\(column.name)\n"
+            + lines.map { "  \($0)\(String(repeating: " ", count: width - $0.count + 2))\($1)\n" }.joined()
+    }
+
+    private static func digits(_ tag: Tag) -> String {
+        let number = String(tag.rawValue, radix: 16, uppercase: true)
+        let all = String(repeating: "0", count: 8 - number.count) + number
+        return "(\(all.prefix(4)),\(all.suffix(4)))"
+    }
+
+    private static func suffix(_ column: ColumnSchema) -> String {
+        (column.isNullable ? "" : " NOT NULL") + (column.defaultValue.map { " DEFAULT \($0)" } ?? "")
+    }
+
+    private static func postgresTables(_ table: TableSchema) -> String? {
+        table.postgresDDL == nil ? nil : table.name + (table.variants.map { " and \($0)" } ?? "")
+    }
+
+    private static func load(_ column: ColumnSchema, of table: TableSchema) -> String {
+        guard let load = table.load else { return "none" }
+        if let computed = load.computed.first(where: { $0.column == column.name }) {
+            return "job \(load.job): computed as \(computed.expression)"
+        }
+        return load.columns.contains(column.name)
+            ? "job \(load.job): field \(column.name) of topic \(load.topic)" : "not loaded by job \(load.job)"
+    }
+}
