@@ -14,9 +14,12 @@ struct MonthPartitions {
                     // `CREATE TABLE IF NOT EXISTS name ...`: the name is its sixth word.
                     let words = statement.split(separator: " ", maxSplits: 6)
                     let found = try connection.query(
-                        "SELECT to_regclass($1::text) IS NOT NULL",
-                        [.text(words.count > 5 ? String(words[5]) : "")], operation: "look at partitions")
-                    if found.bool(0, 0) != true { statements.append(statement) }
+                        """
+                        SELECT FROM pg_class WHERE oid = to_regclass($2::text) AND relkind = 'p'
+                            AND to_regclass($1::text) IS NULL
+                        """, [.text(words.count > 5 ? String(words[5]) : ""), .text(table.name)],
+                        operation: "look at partitions")
+                    if found.rowCount > 0 { statements.append(statement) }
                 }
                 (year, month) = month == 12 ? (year + 1, 1) : (year, month + 1)
             }

@@ -187,11 +187,13 @@ extension SchemaPlanner {
     mutating func rebuild(_ found: Catalogue.Table, _ wanted: Catalogue.Table) {
         let schema = "wado_before"
         let shared = wanted.columns.filter { found.column($0.name) != nil }.map(\.sqlName).joined(separator: ", ")
+        let lost = found.columns.filter { wanted.column($0.name) == nil }.map(\.name).joined(separator: ", ")
         let partitions = desired.partitions(of: wanted.name).flatMap(\.createStatements)
         add(
             wanted.name,
             "is partitioned by \(found.partitionKey ?? "nothing"), and should be by \(wanted.partitionKey ?? "nothing"): "
-                + "made anew, \(Self.count(found)) copied (reading and writing wait meanwhile)",
+                + "made anew, \(Self.count(found)) copied (reading and writing wait meanwhile)"
+                + (lost.isEmpty ? "" : "; what is in columns that are not in the spec would be lost: \(lost)"),
             ["CREATE SCHEMA \(schema)", "ALTER TABLE \(wanted.sqlName) SET SCHEMA \(schema)"]
                 + real.partitions(of: wanted.name).map { "ALTER TABLE \($0.sqlName) SET SCHEMA \(schema)" }
                 + wanted.createStatements + partitions
