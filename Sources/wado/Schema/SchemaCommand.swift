@@ -11,7 +11,7 @@ enum SchemaCommand {
     private static let somethingToDo: Int32 = 2
     private static let subcommands = ["plan", "apply", "status", "diff", "sql", "explain"]
 
-    static let options = [
+    static let options: [(flag: String, meaning: String)] = [
         ("plan", "what would be done, for each database; exit status 2 when there is something"),
         ("apply", "does what loses nothing; with --allow-destructive also what could, after a confirmation (or --yes)"),
         ("status", "how the databases stand, and the last changes"),
