@@ -6,7 +6,7 @@ public import ServiceKit
 public enum SchemaStores {
     /// PostgreSQL, and those that the settings name.
     /// - Parameter database: libpq's connection string.
-    public static func all(database: String, settings: Settings) -> [any SchemaStore] {
+    public static func all(database: String, settings: Settings) throws -> [any SchemaStore] {
         [PostgresSchemaStore(database)]
     }
 }

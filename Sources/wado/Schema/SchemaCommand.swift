@@ -50,7 +50,7 @@ enum SchemaCommand {
             return 0
         default: break
         }
-        let all = SchemaStores.all(database: try RunningArchive.database(settings), settings: settings)
+        let all = try SchemaStores.all(database: RunningArchive.database(settings), settings: settings)
         let stores = all.filter { store == nil || $0.name.lowercased() == store?.lowercased() }
         guard !stores.isEmpty else {
             throw SettingsError(problems: [
