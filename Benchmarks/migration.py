@@ -12,7 +12,6 @@ import glob
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -79,6 +78,9 @@ def main():
                 continue
             for line in open(path):
                 words = line.split()
+                # The last line of a log may be cut.
+                if len(words) < 6 or not line.endswith("\n"):
+                    continue
                 finished = int(words[4]) + int(words[5]) / 1e6
                 milliseconds = int(words[2]) / 1000
                 if finished >= start and finished - milliseconds / 1000 <= end:
@@ -116,7 +118,7 @@ def main():
         time.sleep(end - start)
         quiet_end = time.time()
         for process in loads:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait()
         sql("SELECT study_id FROM dicom_state_meta LIMIT 1")
         valid = sql("SELECT indisvalid FROM pg_index WHERE indexrelid = 'dicom_state_meta_study_id_idx'::regclass")

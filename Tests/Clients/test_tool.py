@@ -16,6 +16,32 @@ def test_status(archive):
     assert str(archive.port) in text
 
 
+def test_schema_shows_and_mends_what_was_changed_by_hand(archive):
+    at = ("--data", archive.data)
+    assert wado("schema", "plan", *at).stdout == "PostgreSQL: nothing to do\n"
+    assert wado("schema", "diff", *at).returncode == 0
+    drop = ["psql", "-Xqd", archive.endpoints["database"], "-c", "DROP INDEX dicom_state_variant_study_id_idx"]
+    subprocess.run(drop, check=True)
+    plan = wado("schema", "plan", *at, check=False)
+    assert plan.returncode == 2 and "CREATE INDEX IF NOT EXISTS dicom_state_variant_study_id_idx" in plan.stdout
+    diff = wado("schema", "diff", *at, check=False)
+    assert diff.returncode == 2 and "index dicom_state_variant_study_id_idx is missing" in diff.stdout
+    assert "nothing is left to do" in wado("schema", "apply", *at).stdout
+    assert wado("schema", "diff", *at).returncode == 0
+    assert "index dicom_state_variant_study_id_idx: new index" in wado("schema", "status", *at).stdout
+
+
+def test_schema_explains_columns_and_prints_the_ddl():
+    text = wado("schema", "explain", "dicom_state_meta.patient_name").stdout
+    for part in ("(0010,0010)", "PN", "varchar(194)", "VARCHAR(776)", "lower(patient_name)", "medical_state_load",
+                 "PatientName (fuzzy), patient level", "spec version 1"):
+        assert part in text
+    wrong = wado("schema", "explain", "patient_nane", check=False)
+    assert wrong.returncode == 1 and "did you mean patient_name?" in wrong.stderr
+    sql = wado("schema", "sql", "--store", "postgresql").stdout
+    assert "CREATE TABLE IF NOT EXISTS dicom_state_meta (" in sql and "ROUTINE LOAD" not in sql
+
+
 def test_status_counts_what_waits(archive, web, ct_series):
     series = ct_series(2)
     archive.dcmtk("storescu", *series.files)
