@@ -66,7 +66,7 @@ struct SchemaMigrationTests {
         #expect(
             try database.value("SELECT count(*) FROM series WHERE patient_id = 'p' || uid AND number = uid::int")
                 == "50")
-        #expect(try database.value("SELECT count(*) FROM series WHERE code = ARRAY['c' || uid]") == "50")
+        #expect(try database.value("SELECT count(*) FROM series WHERE code = ARRAY['c' || uid]::varchar[]") == "50")
         #expect(try database.value("SELECT count(*) FROM series WHERE status = 'it''s' AND gone = 'gone'") == "50")
         // Renamed, not built anew... but `number`, of which the table was rewritten, has the index rebuilt.
         #expect(index != nil)
@@ -124,7 +124,9 @@ struct SchemaMigrationTests {
             try database.run("UPDATE series SET owner = 'me'")
             try database.migrate(new)
             #expect(try database.objects(new) == MigrationCase.fresh(new))
-            #expect(try database.value("SELECT count(*) FROM pg_constraint WHERE contype = 'c'") == "0")
+            #expect(
+                try database.value(
+                    "SELECT count(*) FROM pg_constraint WHERE contype = 'c' AND conrelid = 'series'::regclass") == "0")
         }
     }
 
