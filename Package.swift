@@ -112,7 +112,8 @@ let package = Package(
         .executableTarget(
             name: "reindex-benchmark",
             dependencies: [
-                "Wiring", "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "PostgresAdapter",
+                "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary",
+                "PostgresAdapter",
             ], path: "Benchmarks/Reindex", swiftSettings: settings),
 
         // Tests

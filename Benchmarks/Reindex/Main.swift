@@ -5,6 +5,7 @@ import DICOMDictionary
 import DICOMWeb
 import Foundation
 import PostgresAdapter
+import ServiceKit
 import Wiring
 
 /// `reindex-benchmark [SERIES [INSTANCES]]`: how many old instances a second get a new column, by `wado reindex --columns`
