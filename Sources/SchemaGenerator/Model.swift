@@ -65,7 +65,9 @@ struct TableModel: Sendable {
                 renamedFrom: nil))
         table.key.append(Self.variantHash)
         table.indexes = indexes.map { index in
-            IndexModel(name: variants + index.name.dropFirst(name.count), parts: index.parts)
+            var index = index
+            index.name = variants + index.name.dropFirst(name.count)
+            return index
         }
         table.variants = nil
         return table
@@ -90,6 +92,8 @@ struct IndexModel: Sendable {
     }
     var name: String
     var parts: [Part]
+    /// Of the elements of an array (GIN), not of the column's order.
+    var isOfElements = false
 }
 
 struct DorisModel: Sendable {
@@ -150,14 +154,21 @@ struct ColumnModel: Sendable {
 
 /// From the root to an attribute, through items of sequences.
 struct AttributePath: Sendable {
+    enum Item: Sendable, Hashable {
+        case number(Int)
+        case all
+    }
     struct Step: Sendable {
         var sequence: ElementEntry
-        var item: Int
+        var item: Item
     }
     enum Choice: Sendable, Equatable {
         case single
         case index(Int)
+        /// All, as one text.
         case joined
+        /// All, as an array.
+        case all
     }
     var steps: [Step]
     var element: ElementEntry
@@ -170,11 +181,19 @@ struct AttributePath: Sendable {
             && steps.map(\.item) == other.steps.map(\.item)
     }
 
+    /// One value of each item, or all values: the column is an array.
+    var isArray: Bool { choice == .all || takesAllItems }
+    var takesAllItems: Bool { steps.contains { $0.item == .all } }
+
     var tags: [UInt32] { steps.map(\.sequence.tag) + [element.tag] }
     var keywords: [String] { steps.map(\.sequence.keyword) + [element.keyword] }
     /// `RequestAttributesSequence[0].RequestedProcedureID`.
     var text: String {
-        (steps.map { "\($0.sequence.keyword)[\($0.item)]" } + [element.keyword]).joined(separator: ".")
+        let steps = steps.map { step in
+            let item = if case .number(let number) = step.item { String(number) } else { "*" }
+            return "\(step.sequence.keyword)[\(item)]"
+        }
+        return (steps + [element.keyword]).joined(separator: ".")
     }
 }
 

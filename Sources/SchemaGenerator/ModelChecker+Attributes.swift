@@ -52,16 +52,14 @@ extension ModelChecker {
         }
         for (position, part) in parts.enumerated() {
             var name = part
-            var item: Int?
+            var item: AttributePath.Item?
             if let bracket = part.firstIndex(of: "[") {
                 name = part[..<bracket]
-                guard part.last == "]", let number = Int(part[part.index(after: bracket)...].dropLast()), number >= 0,
-                    number < 1000
-                else {
-                    error("`\(part)` must end in an item's number, [0] for the first", mark)
+                guard part.last == "]", let written = Self.item(part[part.index(after: bracket)...].dropLast()) else {
+                    error("`\(part)` must end in an item's number, [0] for the first, or in [*] for all", mark)
                     return nil
                 }
-                item = number
+                item = written
             }
             guard let element = element(Marked(value: String(name), mark: mark)) else { return nil }
             let isLast = position == parts.count - 1
@@ -73,7 +71,9 @@ extension ModelChecker {
                     return nil
                 }
                 guard let item else {
-                    error("\(element.keyword) is a sequence; say which item, \(element.keyword)[0] for the first", mark)
+                    error(
+                        "\(element.keyword) is a sequence; say which item, \(element.keyword)[0] for the first or "
+                            + "\(element.keyword)[*] for all", mark)
                     return nil
                 }
                 steps.append(AttributePath.Step(sequence: element, item: item))
@@ -82,7 +82,7 @@ extension ModelChecker {
                     error(
                         element.vrs == [.sq]
                             ? "\(part) is an item; say which attribute of it, as in \(part).CodeValue"
-                            : "\(element.keyword) is no sequence; for one of several values write `index: N`", mark)
+                            : "\(element.keyword) is no sequence; for one of several values write `index: N`, for all `values: all`", mark)
                     return nil
                 }
                 return attributePath(spec, steps, element, written.mark)
@@ -104,27 +104,53 @@ extension ModelChecker {
             error("\(element.keyword) \(what)", mark)
             return nil
         }
-        var choice = AttributePath.Choice.single
-        if let index = spec.index, let join = spec.join, join.value {
-            error("`index` takes one value and `join` takes all; use one of them", index.mark)
-            choice = .index(index.value)
-        } else if let index = spec.index {
-            choice = .index(index.value)
-        } else if spec.join?.value == true {
-            choice = .joined
+        let choice = choice(spec, element, vr, mark)
+        if element.isSingleValued, choice != .single,
+            let mark = spec.index?.mark ?? spec.join?.mark ?? spec.values?.mark
+        {
+            error("\(element.keyword) has one value only; leave this out", mark)
+        }
+        let path = AttributePath(steps: steps, element: element, vr: vr, choice: choice)
+        if !element.isSingleValued, choice == .single {
+            let all = path.takesAllItems ? "" : ", `values: all` for all in an array,"
+            error(
+                "\(element.keyword) can have several values (VM \(element.vm)); add `index: 0` for the first\(all) or "
+                    + "`join: true` for all as one text", mark)
+        }
+        if choice == .all, path.takesAllItems, let mark = spec.values?.mark {
+            error(
+                "[*] makes an array with one element of each item; take one value of each by `index: N`, or all as one "
+                    + "text by `join: true`", mark)
+        }
+        return path
+    }
+
+    /// Which of several values.
+    private mutating func choice(
+        _ spec: ColumnSpec, _ element: ElementEntry, _ vr: ValueRepresentation, _ mark: Mark
+    ) -> AttributePath.Choice {
+        if let values = spec.values, values.value != "all" {
+            error("`values` can only be all, and this is `\(values.value)`", values.mark)
+        }
+        let isJoined = spec.join?.value == true
+        let marks = [spec.index?.mark, isJoined ? spec.join?.mark : nil, spec.values?.mark].compactMap { $0 }
+        if marks.count > 1, let first = marks.first {
+            error(
+                "`index` takes one value, `join` all as one text and `values` all as an array; use one of them", first)
+        }
+        if let index = spec.index { return .index(index.value) }
+        if isJoined {
             if !TypeModel.choices(of: vr).contains("text(N)") {
                 error("\(element.keyword) is \(vr.rawValue), whose values are no text and cannot be joined", mark)
             }
+            return .joined
         }
-        if element.isSingleValued, choice != .single, let mark = spec.index?.mark ?? spec.join?.mark {
-            error("\(element.keyword) has one value only; leave this out", mark)
-        }
-        if !element.isSingleValued, choice == .single {
-            error(
-                "\(element.keyword) can have several values (VM \(element.vm)); add `index: 0` for the first, or "
-                    + "`join: true` for all as one text", mark)
-        }
-        return AttributePath(steps: steps, element: element, vr: vr, choice: choice)
+        return spec.values == nil ? .single : .all
+    }
+
+    private static func item(_ text: Substring) -> AttributePath.Item? {
+        if text == "*" { return .all }
+        return Int(text).flatMap { (0..<1000).contains($0) ? .number($0) : nil }
     }
 
     private static func vrs(_ element: ElementEntry) -> String {

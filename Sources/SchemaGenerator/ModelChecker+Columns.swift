@@ -81,10 +81,11 @@ extension ModelChecker {
     ) -> (ColumnModel.Source, TypeModel?)? {
         if spec.tag != nil {
             guard let path = attributePath(spec, written) else { return nil }
-            return (.attribute(path), path.choice == .joined ? nil : TypeModel.natural(of: path.vr))
+            let natural = path.choice == .joined ? nil : TypeModel.natural(of: path.vr)
+            return (.attribute(path), path.isArray ? natural.map(TypeModel.array) : natural)
         }
         for (key, mark) in [
-            ("index", spec.index?.mark), ("join", spec.join?.mark), ("otherwise", spec.otherwise?.mark),
+            ("index", spec.index?.mark), ("join", spec.join?.mark), ("values", spec.values?.mark), ("otherwise", spec.otherwise?.mark),
             ("level", spec.level?.mark), ("search", spec.search?.mark),
         ] {
             if let mark { error("`\(key)` is for columns with `tag:`", mark) }
@@ -172,6 +173,12 @@ extension ModelChecker {
             } else {
                 fits = path.choice != .joined && type.isAllowed(for: path.vr)
             }
+            if path.isArray, let length = type.characters, length > TypeModel.longestTextInArray {
+                error(
+                    "text(\(length)) is longer than \(TypeModel.longestTextInArray), the most that an element of an "
+                        + "array can have", written.mark)
+                return nil
+            }
             if !fits {
                 let what =
                     path.choice == .joined ? "joined values" : "\(path.element.keyword) is \(path.vr.rawValue), which"
@@ -180,6 +187,7 @@ extension ModelChecker {
                     written.mark)
                 return nil
             }
+            return path.isArray ? .array(type) : type
         case .context(let value):
             let fits: Bool = if case .text = value.type, case .text = type { true } else { type == value.type }
             if !fits {
@@ -246,7 +254,7 @@ extension ModelChecker {
         case .int: fits = Int32(written.value) != nil
         case .bigint: fits = Int64(written.value) != nil
         case .double: fits = Double(written.value).map(\.isFinite) ?? false
-        case .date, .time, .timestamp:
+        case .date, .time, .timestamp, .array:
             error("a \(column.type.spelling) cannot have a default", written.mark)
             return nil
         }
@@ -272,11 +280,11 @@ extension ModelChecker {
         }
         let fits =
             switch search {
-            case .exact, .wildcard, .fuzzy: column.type.isText
-            case .uid: column.type == .ascii(64)
-            case .date: column.type == .date
-            case .time: column.type == .time
-            case .number: [.int, .bigint, .double].contains(column.type)
+            case .exact, .wildcard, .fuzzy: column.type.element.isText
+            case .uid: column.type.element == .ascii(64)
+            case .date: column.type.element == .date
+            case .time: column.type.element == .time
+            case .number: [.int, .bigint, .double].contains(column.type.element)
             }
         if !fits { error("`search: \(search.rawValue)` does not go with \(column.type.spelling)", mark) }
         for also in spec.also {

@@ -89,8 +89,9 @@ struct ModelChecker {
             for store in model.stores where !column.stores.contains(store) {
                 error("key column `\(name.value)` is not in \(store.rawValue), and the table is", name.mark)
             }
-            if column.type == .double {
-                error("key column `\(name.value)` is a double, which Doris takes in no key", name.mark)
+            if column.type == .double || column.type.isArray {
+                let what = column.type.isArray ? column.type.spelling : "a double"
+                error("key column `\(name.value)` is \(what), which Doris takes in no key", name.mark)
             }
             if let length = column.type.characters, length > 512 {
                 error("key column `\(name.value)` has \(length) characters; more than 512 fit no index", name.mark)
@@ -119,8 +120,10 @@ struct ModelChecker {
                 guard let column = column(Marked(value: bare, mark: name.mark), model, "index") else { continue }
                 if isLower, !column.type.isText {
                     error("lower(\(bare)) is for text, and `\(bare)` is \(column.type.spelling)", name.mark)
+                } else if column.type.isArray, spec.count > 1 {
+                    error("`\(bare)` is an array, whose elements have an index of their own: write [\(bare)]", name.mark)
                 }
-                if let length = column.type.characters, length > 512 {
+                if let length = column.type.element.characters, length > 512 {
                     error("`\(bare)` has \(length) characters; more than 512 fit no index", name.mark)
                 }
                 parts.append(isLower ? .lower(bare) : .column(bare))
@@ -133,7 +136,8 @@ struct ModelChecker {
             let name = "\(model.name)_\(shown.joined(separator: "_"))_idx"
             if name.utf8.count > 63 { error("the index would be called \(name), and 63 bytes are allowed", first.mark) }
             if indexes.contains(where: { $0.name == name }) { error("a second index \(name)", first.mark) }
-            indexes.append(IndexModel(name: name, parts: parts))
+            let isOfElements = model.columns.contains { $0.name == parts.first?.column && $0.type.isArray }
+            indexes.append(IndexModel(name: name, parts: parts, isOfElements: isOfElements))
         }
         if !indexes.isEmpty, !model.stores.contains(.postgres) {
             error("`indexes` are PostgreSQL's, and the table is not there", table.name.mark)

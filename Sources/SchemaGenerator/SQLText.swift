@@ -13,7 +13,7 @@ enum SQLText {
             switch path.choice {
             case .single: break
             case .index(let index): text += ", value \(index + 1)"
-            case .joined: text += ", all values"
+            case .joined, .all: text += ", all values"
             }
             parts.append("\(text) (\(tag(path.element.tag)))")
         case .hash(let other): parts.append("SeaHash of \(other) in 20 digits")

@@ -61,6 +61,7 @@ struct ColumnSpec: Sendable {
     var type: Marked<String>?
     var index: Marked<Int>?
     var join: Marked<Bool>?
+    var values: Marked<String>?
     var required: Marked<Bool>?
     var defaultValue: Marked<String>?
     var level: Marked<String>?

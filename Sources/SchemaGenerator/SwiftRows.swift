@@ -37,8 +37,12 @@ enum SwiftRows {
         text += "    public func encodeJSON(into _bytes: inout [UInt8]) {\n"
         text += "        var _json = JSONWriter()\n        swap(&_json.bytes, &_bytes)\n"
         for column in table.rowColumns {
+            let name = SwiftText.string(column.name)
+            let method = column.type.method
             text +=
-                "        _json.\(column.type.method)(\(SwiftText.string(column.name)), \(column.swiftName)\(limit(column, table)))\n"
+                column.type.isArray
+                ? "        _json.array(\(name), \(column.swiftName)) { $0.\(method)($1\(limit(column, table))) }\n"
+                : "        _json.\(method)(\(name), \(column.swiftName)\(limit(column, table)))\n"
         }
         text += "        _json.close()\n        swap(&_json.bytes, &_bytes)\n    }\n\n"
         text +=
@@ -48,8 +52,11 @@ enum SwiftRows {
         for column in table.rowColumns { text += "        var \(column.swiftName): \(column.type.swiftType)?\n" }
         text += "        while let _key = try _json.nextKey() {\n            switch _key {\n"
         for column in table.rowColumns {
-            text +=
-                "            case \(SwiftText.string(column.name)): \(column.swiftName) = try _json.\(column.type.method)()\n"
+            let method = column.type.method
+            let value =
+                column.type.isArray
+                ? "_json.array { (_json) throws(RowDecodingError) in try _json.\(method)() }" : "_json.\(method)()"
+            text += "            case \(SwiftText.string(column.name)): \(column.swiftName) = try \(value)\n"
         }
         text += "            default: try _json.skip()\n            }\n        }\n"
         for column in table.rowColumns where !column.isNullable && column.defaultValue == nil {
@@ -68,7 +75,12 @@ enum SwiftRows {
             text += "        var _copy = CopyWriter()\n        swap(&_copy.bytes, &_bytes)\n"
             text += "        _copy.begin(fields: \(columns.count))\n"
             for column in columns {
-                text += "        _copy.\(column.type.method)(\(column.swiftName)\(limit(column, table)))\n"
+                let method = column.type.method
+                text +=
+                    column.type.isArray
+                    ? "        _copy.array(\(column.swiftName), of: .\(SwiftTables.caseName(column.type.element))) "
+                        + "{ $0.\(method)($1\(limit(column, table))) }\n"
+                    : "        _copy.\(method)(\(column.swiftName)\(limit(column, table)))\n"
             }
             text += "        swap(&_copy.bytes, &_bytes)\n    }\n"
         }
@@ -95,6 +107,6 @@ enum SwiftRows {
 
     /// A key is never cut: two keys could become one.
     private static func limit(_ column: ColumnModel, _ table: TableModel) -> String {
-        table.key.contains(column.name) ? "" : column.type.characters.map { ", limit: \($0)" } ?? ""
+        table.key.contains(column.name) ? "" : column.type.element.characters.map { ", limit: \($0)" } ?? ""
     }
 }

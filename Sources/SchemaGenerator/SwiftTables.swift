@@ -26,7 +26,8 @@ enum SwiftTables {
         } else {
             let indexes = table.indexes.map { index in
                 let parts = index.parts.map { SwiftText.string(PostgresSQL.part($0)) }.joined(separator: ", ")
-                return "            IndexSchema(\(SwiftText.string(index.name)), [\(parts)]),\n"
+                return "            IndexSchema(\(SwiftText.string(index.name)), [\(parts)]"
+                    + "\(index.isOfElements ? ", method: .gin" : "")),\n"
             }
             text += "        indexes: [\n\(indexes.joined())        ],\n"
         }
@@ -41,8 +42,7 @@ enum SwiftTables {
         } else {
             text += "        doris: nil,\n"
         }
-        text +=
-            "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
+        text += "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
         text += "    private static let columns: [ColumnSchema] = [\n"
         text += table.rowColumns.map { "        \(column($0, of: table)),\n" }.joined()
         return text + "    ]\n}\n"
@@ -71,7 +71,7 @@ enum SwiftTables {
         var parts = [SwiftText.string(column.name), ".\(caseName(column.type))", "nullable: \(column.isNullable)"]
         if column.stores != table.stores, let store = column.stores.first { parts.append("only: .\(store.rawValue)") }
         if let path = column.attribute {
-            parts.append("path: [\(SwiftText.tags(path.tags))]")
+            parts.append("path: [\(steps(path))]")
             parts.append("vr: .\(vr(path.vr.rawValue))")
         }
         if let level = column.level { parts.append("level: .\(level.rawValue)") }
@@ -91,8 +91,17 @@ enum SwiftTables {
         return name == "as" || name == "is" ? "`\(name)`" : name
     }
 
-    private static func caseName(_ type: TypeModel) -> String {
+    private static func steps(_ path: AttributePath) -> String {
+        let steps = path.steps.map { step in
+            let item = if case .number(let number) = step.item { ".number(\(number))" } else { ".all" }
+            return "PathStep(\(SwiftText.tag(step.sequence.tag)), \(item))"
+        }
+        return (steps + ["PathStep(\(SwiftText.tag(path.element.tag)))"]).joined(separator: ", ")
+    }
+
+    static func caseName(_ type: TypeModel) -> String {
         switch type {
+        case .array(let element): "array(.\(caseName(element)))"
         case .text(let length): "text(\(length))"
         case .ascii(let length): "ascii(\(length))"
         default: type.spelling

@@ -1,11 +1,20 @@
 import Dictionary
 
 /// The type of a column, before it is a database's.
-package enum TypeModel: Hashable, Sendable {
+package indirect enum TypeModel: Hashable, Sendable {
     case text(Int)
     /// Text whose rule lets nothing but ASCII through.
     case ascii(Int)
     case int, bigint, double, date, time, timestamp
+    /// Of several values, or of one value of each item.
+    case array(TypeModel)
+
+    /// What an array is of; of a single value its type.
+    var element: TypeModel { if case .array(let element) = self { element } else { self } }
+    var isArray: Bool { self != element }
+
+    /// The longest text in an array: a row of many of them still is one message.
+    static let longestTextInArray = 1024
 
     /// Doris' limit of a VARCHAR is 65,533 bytes, and a character of UTF-8 has up to four.
     static let longestText = 16_383
@@ -42,6 +51,7 @@ package enum TypeModel: Hashable, Sendable {
         case .date: "date"
         case .time: "time"
         case .timestamp: "timestamp"
+        case .array(let element): "an array of \(element.spelling)"
         }
     }
 
@@ -64,10 +74,11 @@ package enum TypeModel: Hashable, Sendable {
         case .date: "CalendarDate"
         case .time: "ClockTime"
         case .timestamp: "Timestamp"
+        case .array(let element): "[\(element.swiftType)?]"
         }
     }
 
-    /// The method of the readers and writers of ArchiveSchema.
+    /// The method of the readers and writers of ArchiveSchema; of an array its elements'.
     var method: String {
         switch self {
         case .text, .ascii: "text"
@@ -77,18 +88,20 @@ package enum TypeModel: Hashable, Sendable {
         case .date: "date"
         case .time: "time"
         case .timestamp: "timestamp"
+        case .array(let element): element.method
         }
     }
 
     var postgres: String {
-        switch self {
-        case .text(let length), .ascii(let length): "varchar(\(length)) COLLATE \"C\""
-        case .int: "integer"
-        case .bigint: "bigint"
-        case .double: "double precision"
-        case .date: "date"
-        case .time: "time"
-        case .timestamp: "timestamp with time zone"
+        let suffix = isArray ? "[]" : ""
+        return switch element {
+        case .text(let length), .ascii(let length): "varchar(\(length))\(suffix) COLLATE \"C\""
+        case .int: "integer\(suffix)"
+        case .bigint: "bigint\(suffix)"
+        case .double: "double precision\(suffix)"
+        case .date: "date\(suffix)"
+        case .time: "time\(suffix)"
+        case .timestamp, .array: "timestamp with time zone\(suffix)"
         }
     }
 
@@ -103,6 +116,7 @@ package enum TypeModel: Hashable, Sendable {
         case .date: "DATE"
         case .time: "VARCHAR(15)"
         case .timestamp: "DATETIME(6)"
+        case .array(let element): "ARRAY<\(element.doris)>"
         }
     }
 
@@ -145,10 +159,10 @@ package enum TypeModel: Hashable, Sendable {
 
     func isAllowed(for vr: ValueRepresentation) -> Bool {
         let choices = Self.choices(of: vr)
-        return switch self {
+        return switch element {
         case .text: choices.contains("text(N)")
         case .ascii: choices.contains("uid") || vr == .as
-        default: choices.contains(spelling)
+        default: choices.contains(element.spelling)
         }
     }
 }

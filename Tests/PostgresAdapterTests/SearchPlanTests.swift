@@ -16,12 +16,12 @@ struct SearchPlanTests {
             INSERT INTO dicom_state_meta (tenant_id, study_uid, series_uid, study_uid_hash, series_uid_hash,
                 representative_sop_uid, patient_id, patient_name, patient_sex, study_date, study_time, accession_number,
                 study_id, study_description, modality, series_number, series_description, series_related_instances,
-                created_time, updated_time)
+                procedure_code, created_time, updated_time)
             SELECT CASE WHEN n % 10 = 0 THEN 't2' ELSE 't1' END, '1.2.840.99.' || n / 4, '1.2.840.99.' || n / 4 || '.' || n,
                 lpad((n / 4)::text, 20, '0'), lpad(n::text, 20, '0'), '1.2.840.99.' || n || '.1', 'P' || n / 8,
                 'Name' || n / 8 || '^First' || n % 7, 'O', date '2000-01-01' + n / 4 % 9000, time '08:00',
                 'ACC' || n / 4, 'S' || n / 4, 'Study ' || n / 4, (ARRAY['CT', 'MR', 'US', 'CR'])[1 + n % 4], n % 4,
-                'Series ' || n, 100, now(), now()
+                'Series ' || n, 100, CASE WHEN n % 2 = 0 THEN ARRAY['PC' || n / 8, 'X'] END, now(), now()
             FROM generate_series(0, \(series - 1)) AS n;
             INSERT INTO dicom_state_variant (\(DicomStateMetaRow.table.columnList), variant_hash)
             SELECT \(DicomStateMetaRow.table.columnList), lpad('1', 20, '0') FROM dicom_state_meta
@@ -44,6 +44,7 @@ struct SearchPlanTests {
             (.studies, "", "dicom_state_meta_pkey"), (.studies, "limit=20&offset=40", "dicom_state_meta_pkey"),
             (.series, "SeriesInstanceUID=1.2.840.99.5.21", "dicom_state_meta_series_uid_idx"),
             (.series, "PatientID=P77", "patient_id_idx"),
+            (.studies, "ProcedureCodeSequence.CodeValue=PC77", "procedure_code_idx"),
         ]
         for (level, text, index) in cases {
             let statement = try PostgresSeriesIndex.Statement(QIDOQuery(level: level, query: text), tenantID: "t1")

@@ -53,15 +53,45 @@ import Testing
         ("name: x, tag: PatientName, type: text(0)", "12:43: error: no type `text(0)`; did you mean `text(N)`?"),
         (
             "name: x, tag: ImageType",
-            "12:24: error: ImageType can have several values (VM 2-n); add `index: 0` for the first, or `join: true` for all as one text"
+            "12:24: error: ImageType can have several values (VM 2-n); add `index: 0` for the first, `values: all` for all in an array, or `join: true` for all as one text"
         ),
+        (
+            "name: x, tag: ImageType, values: first",
+            "12:43: error: `values` can only be all, and this is `first`"
+        ),
+        ("name: x, tag: PatientID, values: all", "12:43: error: PatientID has one value only; leave this out"),
+        (
+            "name: x, tag: ImageType, values: all, index: 1",
+            "12:55: error: `index` takes one value, `join` all as one text and `values` all as an array; use one of them"
+        ),
+        (
+            "name: x, tag: 'ReferencedStudySequence[*].OtherPatientNames', values: all",
+            "12:80: error: [*] makes an array with one element of each item; take one value of each by `index: N`, or all as one text by `join: true`"
+        ),
+        (
+            "name: x, tag: 'ReferencedStudySequence[*].OtherPatientNames'",
+            "12:24: error: OtherPatientNames can have several values (VM 1-n); add `index: 0` for the first or `join: true` for all as one text"
+        ),
+        (
+            "name: x, tag: ImageType, values: all, type: text(1025)",
+            "12:54: error: text(1025) is longer than 1024, the most that an element of an array can have"
+        ),
+        (
+            "name: x, tag: ImageType, values: all, type: int",
+            "12:54: error: ImageType is CS, which cannot become int; it can become text(N)"
+        ),
+        (
+            "name: x, tag: ImageType, values: all, level: study, search: date",
+            "12:70: error: `search: date` does not go with an array of text(16)"
+        ),
+        ("name: x, from: tenant, values: all", "12:41: error: `values` is for columns with `tag:`"),
         (
             "name: x, tag: ImageType, join: true",
             "12:16: error: `join` needs a `type: text(N)` with room for all values"
         ),
         (
             "name: x, tag: ImageType, join: true, index: 1, type: text(64)",
-            "12:54: error: `index` takes one value and `join` takes all; use one of them"
+            "12:54: error: `index` takes one value, `join` all as one text and `values` all as an array; use one of them"
         ),
         ("name: x, tag: PatientID, index: 1", "12:42: error: PatientID has one value only; leave this out"),
         (
@@ -79,7 +109,7 @@ import Testing
         ),
         (
             "name: x, tag: ProcedureCodeSequence.CodeValue",
-            "12:24: error: ProcedureCodeSequence is a sequence; say which item, ProcedureCodeSequence[0] for the first"
+            "12:24: error: ProcedureCodeSequence is a sequence; say which item, ProcedureCodeSequence[0] for the first or ProcedureCodeSequence[*] for all"
         ),
         (
             "name: x, tag: 'PatientName[0].CodeValue'",
@@ -87,11 +117,11 @@ import Testing
         ),
         (
             "name: x, tag: 'ProcedureCodeSequence[first].CodeValue'",
-            "12:24: error: `ProcedureCodeSequence[first]` must end in an item's number, [0] for the first"
+            "12:24: error: `ProcedureCodeSequence[first]` must end in an item's number, [0] for the first, or in [*] for all"
         ),
         (
             "name: x, tag: 'ImageType[1]'",
-            "12:24: error: ImageType is no sequence; for one of several values write `index: N`"
+            "12:24: error: ImageType is no sequence; for one of several values write `index: N`, for all `values: all`"
         ),
         (
             "name: x, tag: SelectorUTValue",

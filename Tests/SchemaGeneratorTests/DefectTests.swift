@@ -87,12 +87,14 @@ import Testing
         for table in Self.dorisTables {
             let doris = try columns("doris/\(table).sql")
             for column in try columns("postgres/\(table).sql") where column.type.hasPrefix("varchar") {
-                let characters = try #require(Int(column.type.dropFirst(8).dropLast()))
+                let isArray = column.type.hasSuffix("[]")
+                let characters = try #require(Int(column.type.dropFirst(8).dropLast(isArray ? 3 : 1)))
                 let other = try #require(doris.first { $0.name == column.name })
                 let isASCII =
                     column.name.hasSuffix("uid") || column.name.hasSuffix("hash") || column.name == "target_ts"
                     || column.name == "patient_age"
-                #expect(other.type == "VARCHAR(\(isASCII ? characters : characters * 4))", "\(table).\(column.name)")
+                let type = "VARCHAR(\(isASCII ? characters : characters * 4))"
+                #expect(other.type == (isArray ? "ARRAY<\(type)>" : type), "\(table).\(column.name)")
             }
         }
     }

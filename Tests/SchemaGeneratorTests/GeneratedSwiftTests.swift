@@ -37,6 +37,10 @@ import Testing
               - {name: columns, tag: "ProcedureCodeSequence[0].EquivalentCodeSequence[1].CodeMeaning"}
               - {name: code_2, tag: "ProcedureCodeSequence[1].CodeValue", comment: "line\n break \"and\" \\ more"}
               - {name: description, tag: StudyInstanceUID}
+              - {name: types, tag: ImageType, values: all}
+              - {name: outer, tag: "ProcedureCodeSequence[*].CodeValue"}
+              - {name: meanings, tag: "ProcedureCodeSequence[*].EquivalentCodeSequence[0].CodeMeaning"}
+              - {name: all, tag: "PerformedProtocolCodeSequence[0].EquivalentCodeSequence[*].CodeMeaning"}
               - {name: sop, tag: SOPClassUID, otherwise: sop_class_uid}
               - {name: moment, from: processed_time}
               - {name: kind, from: service, type: text(8), default: "a\"b\\c'd", required: true}
@@ -44,51 +48,13 @@ import Testing
               - {name: loaded, load: NOW(), type: timestamp}
         """##
 
-    /// Where the build put the modules that ArchiveSchema imports.
-    static let modules = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
-        .appending(path: "Modules")
-    static let areModulesBuilt = FileManager.default.fileExists(
-        atPath: modules.appending(path: "DICOMCore.swiftmodule").path)
+    static let areModulesBuilt = GeneratedModule.areModulesBuilt
 
     @Test(.enabled(if: areModulesBuilt, "the modules of the build are elsewhere"))
     func oddNamesCompile() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "wado-generated-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        var arguments = [
-            "swiftc", "-typecheck", "-swift-version", "6", "-warnings-as-errors", "-package-name", "wado",
-            "-module-name",
-            "ArchiveSchema", "-I", Self.modules.path,
-        ]
-        for feature in ["ExistentialAny", "MemberImportVisibility", "InternalImportsByDefault"] {
-            arguments += ["-enable-upcoming-feature", feature]
-        }
-        let sources = PackageFolder.url("Sources")
-        for name in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
-            let map = sources.appending(path: "\(name)/module.modulemap").path
-            if FileManager.default.fileExists(atPath: map) { arguments += ["-Xcc", "-fmodule-map-file=\(map)"] }
-        }
-        let files = try #require(FileManager.default.enumerator(atPath: sources.appending(path: "ArchiveSchema").path))
-        for case let name as String in files where name.hasSuffix(".swift") {
-            arguments.append(sources.appending(path: "ArchiveSchema/\(name)").path)
-        }
-        let generated = try SpecSamples.swift(Self.oddNames)
-        #expect(Set(generated.keys) == Set(SchemaGenerator.swiftFileNames))
-        for (name, contents) in generated {
-            let file = folder.appending(path: name)
-            try Data(contents.utf8).write(to: file)
-            arguments.append(file.path)
-        }
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(text.prefix(4000))")
+        let compiler = try GeneratedModule(Self.oddNames)
+        defer { compiler.remove() }
+        try compiler.compile("-typecheck")
     }
 
     @Test func generatedSwiftIsReadable() throws {
@@ -115,6 +81,18 @@ import Testing
                                     _reader.leave(to: _outer)
                                 }
                                 if let _outer = _reader.enter(item: 1, of: _element) {
+
+                """))
+        #expect(
+            rows.contains(
+                """
+                                for _item in _reader.items(of: _element, after: outer.count, for: ["outer", "meanings"]) {
+                                    let _outer = _reader.enter(_item, of: _element)
+                                    outer.append(nil)
+                                    meanings.append(nil)
+                                    if let _element = _reader.dataSet.element(Tag(0x0008_0100)) {
+                                        outer[outer.count - 1] = _reader.text(_element, "outer", limit: 16)
+                                    }
 
                 """))
         #expect(rows.contains("            idHash: order.map(SeaHash.decimal),\n"))

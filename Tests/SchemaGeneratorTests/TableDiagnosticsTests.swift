@@ -140,6 +140,31 @@ import Testing
             ])
     }
 
+    @Test func arraysHaveAnIndexOfTheirElements() throws {
+        let spec = SpecSamples.spec("name: types, tag: ImageType, values: all").replacing(
+            "    doris: {", with: "    indexes: [[types]]\n    doris: {")
+        let sql = try #require(try SpecSamples.sql(spec)["postgres/things.sql"])
+        #expect(sql.contains("CREATE INDEX IF NOT EXISTS things_types_idx ON things USING gin (types);"))
+        #expect(sql.contains("\n    types     varchar(16)[] COLLATE \"C\",\n"))
+        #expect(
+            try SpecSamples.sql(spec)["doris/things.sql"]?.contains("    types     ARRAY<VARCHAR(64)> NULL ") == true)
+        #expect(
+            try SpecSamples.diagnose(spec.replacing("[[types]]", with: "[[tenant_id, types]]")) == [
+                "fields.yaml:7:27: error: `types` is an array, whose elements have an index of their own: write [types]"
+            ])
+        #expect(
+            try SpecSamples.diagnose(spec.replacing("[[types]]", with: "[[lower(types)]]")) == [
+                "fields.yaml:7:16: error: lower(types) is for text, and `types` is an array of text(16)"
+            ])
+        #expect(
+            try SpecSamples.diagnose(
+                spec.replacing("values: all", with: "values: all, type: text(600), required: true").replacing(
+                    "key: [tenant_id, study_uid]", with: "key: [tenant_id, study_uid, types]")) == [
+                    "fields.yaml:6:33: error: key column `types` is an array of text(600), which Doris takes in no key",
+                    "fields.yaml:7:16: error: `types` has 600 characters; more than 512 fit no index",
+                ])
+    }
+
     @Test func variantsAreASecondTable() throws {
         let spec = SpecSamples.spec("name: a, tag: PatientID, level: patient, search: exact").replacing(
             "    doris: {", with: "    indexes: [[tenant_id, a]]\n    variants: other_things\n    doris: {")

@@ -132,6 +132,33 @@ import Testing
         }
     }
 
+    @Test func aSequenceThatIsAskedForIsWhole() throws {
+        let archive = try TestArchive()
+        var code = DataSetBuilder()
+        code.set(.codeValue, "A")
+        code.set(.codingSchemeDesignator, "99WADO")
+        var builder = Make.builder()
+        builder.set(.procedureCodeSequence, items: [code])
+        // What an index with a column for the code's value has of it.
+        let object = """
+            {"00081032":{"vr":"SQ","Value":[{"00080100":{"vr":"SH","Value":["A"]}}]},\
+            "0020000D":{"vr":"UI","Value":["1.2.3"]},"0020000E":{"vr":"UI","Value":["1.2.3.4"]}}
+            """
+        let series = SeriesIdentity(tenantID: TestArchive.tenant.value, studyUID: "1.2.3", seriesUID: "1.2.3.4")
+        archive.index.add(series, object: Array(object.utf8))
+        try archive.add(Make.file(builder))
+        for level in ["studies", "series"] {
+            let plain = try archive.get("/dicom-web/\(level)").json()
+            #expect(items(plain[0])?.first?.keys.sorted() == ["00080100"])
+            let whole = try archive.get("/dicom-web/\(level)?includefield=ProcedureCodeSequence").json()
+            #expect(items(whole[0])?.first?.keys.sorted() == ["00080100", "00080102"])
+        }
+    }
+
+    private func items(_ object: [String: Any]) -> [[String: Any]]? {
+        (object["00081032"] as? [String: Any])?["Value"] as? [[String: Any]]
+    }
+
     @Test func whatIsIgnoredOrCutIsSaid() throws {
         let archive = try archive { $0.maximumResults = 4 }
         let cut = archive.get("/dicom-web/series")

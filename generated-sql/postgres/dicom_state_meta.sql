@@ -1,12 +1,12 @@
 -- Generated from dictionary/fields.yaml by `swift package generate-sql`. Do not edit.
 
 CREATE TABLE IF NOT EXISTS dicom_state_meta (
-    tenant_id                           varchar(64) COLLATE "C"  NOT NULL,
-    study_uid                           varchar(64) COLLATE "C"  NOT NULL,
-    series_uid                          varchar(64) COLLATE "C"  NOT NULL,
-    study_uid_hash                      varchar(20) COLLATE "C"  NOT NULL,
-    series_uid_hash                     varchar(20) COLLATE "C"  NOT NULL,
-    representative_sop_uid              varchar(64) COLLATE "C"  NOT NULL,
+    tenant_id                           varchar(64) COLLATE "C"    NOT NULL,
+    study_uid                           varchar(64) COLLATE "C"    NOT NULL,
+    series_uid                          varchar(64) COLLATE "C"    NOT NULL,
+    study_uid_hash                      varchar(20) COLLATE "C"    NOT NULL,
+    series_uid_hash                     varchar(20) COLLATE "C"    NOT NULL,
+    representative_sop_uid              varchar(64) COLLATE "C"    NOT NULL,
     patient_id                          varchar(64) COLLATE "C",
     issuer_of_patient_id                varchar(64) COLLATE "C",
     patient_name                        varchar(194) COLLATE "C",
@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS dicom_state_meta (
     study_id                            varchar(64) COLLATE "C",
     study_description                   varchar(64) COLLATE "C",
     referring_physician_name            varchar(194) COLLATE "C",
+    procedure_code                      varchar(16)[] COLLATE "C",
+    procedure_code_meaning              varchar(64)[] COLLATE "C",
+    reading_physicians_name             varchar(194)[] COLLATE "C",
     modality                            varchar(16) COLLATE "C",
     series_number                       integer,
     series_date                         date,
@@ -38,8 +41,8 @@ CREATE TABLE IF NOT EXISTS dicom_state_meta (
     requested_procedure_id              varchar(16) COLLATE "C",
     scheduled_procedure_step_id         varchar(16) COLLATE "C",
     series_related_instances            integer,
-    created_time                        timestamp with time zone NOT NULL,
-    updated_time                        timestamp with time zone NOT NULL,
+    created_time                        timestamp with time zone   NOT NULL,
+    updated_time                        timestamp with time zone   NOT NULL,
     PRIMARY KEY (tenant_id, study_uid, series_uid)
 );
 
@@ -49,6 +52,7 @@ CREATE INDEX IF NOT EXISTS dicom_state_meta_patient_name_idx ON dicom_state_meta
 CREATE INDEX IF NOT EXISTS dicom_state_meta_study_date_idx ON dicom_state_meta (tenant_id, study_date);
 CREATE INDEX IF NOT EXISTS dicom_state_meta_accession_number_idx ON dicom_state_meta (tenant_id, accession_number);
 CREATE INDEX IF NOT EXISTS dicom_state_meta_study_id_idx ON dicom_state_meta (tenant_id, study_id);
+CREATE INDEX IF NOT EXISTS dicom_state_meta_procedure_code_idx ON dicom_state_meta USING gin (procedure_code);
 
 COMMENT ON TABLE dicom_state_meta IS 'One row per series, the main index. Its attributes are those of the instance with the lowest SOP Instance UID.';
 COMMENT ON COLUMN dicom_state_meta.study_uid IS 'StudyInstanceUID (0020,000D)';
@@ -73,6 +77,9 @@ COMMENT ON COLUMN dicom_state_meta.accession_number IS 'AccessionNumber (0008,00
 COMMENT ON COLUMN dicom_state_meta.study_id IS 'StudyID (0020,0010)';
 COMMENT ON COLUMN dicom_state_meta.study_description IS 'StudyDescription (0008,1030)';
 COMMENT ON COLUMN dicom_state_meta.referring_physician_name IS 'ReferringPhysicianName (0008,0090)';
+COMMENT ON COLUMN dicom_state_meta.procedure_code IS 'ProcedureCodeSequence[*].CodeValue (0008,0100)';
+COMMENT ON COLUMN dicom_state_meta.procedure_code_meaning IS 'ProcedureCodeSequence[*].CodeMeaning (0008,0104)';
+COMMENT ON COLUMN dicom_state_meta.reading_physicians_name IS 'NameOfPhysiciansReadingStudy, all values (0008,1060)';
 COMMENT ON COLUMN dicom_state_meta.modality IS 'Modality (0008,0060)';
 COMMENT ON COLUMN dicom_state_meta.series_number IS 'SeriesNumber (0020,0011)';
 COMMENT ON COLUMN dicom_state_meta.series_date IS 'SeriesDate (0008,0021)';
@@ -91,12 +98,12 @@ COMMENT ON COLUMN dicom_state_meta.created_time IS 'When its first instance was 
 COMMENT ON COLUMN dicom_state_meta.updated_time IS 'When the row was last written (UTC)';
 
 CREATE TABLE IF NOT EXISTS dicom_state_variant (
-    tenant_id                           varchar(64) COLLATE "C"  NOT NULL,
-    study_uid                           varchar(64) COLLATE "C"  NOT NULL,
-    series_uid                          varchar(64) COLLATE "C"  NOT NULL,
-    study_uid_hash                      varchar(20) COLLATE "C"  NOT NULL,
-    series_uid_hash                     varchar(20) COLLATE "C"  NOT NULL,
-    representative_sop_uid              varchar(64) COLLATE "C"  NOT NULL,
+    tenant_id                           varchar(64) COLLATE "C"    NOT NULL,
+    study_uid                           varchar(64) COLLATE "C"    NOT NULL,
+    series_uid                          varchar(64) COLLATE "C"    NOT NULL,
+    study_uid_hash                      varchar(20) COLLATE "C"    NOT NULL,
+    series_uid_hash                     varchar(20) COLLATE "C"    NOT NULL,
+    representative_sop_uid              varchar(64) COLLATE "C"    NOT NULL,
     patient_id                          varchar(64) COLLATE "C",
     issuer_of_patient_id                varchar(64) COLLATE "C",
     patient_name                        varchar(194) COLLATE "C",
@@ -114,6 +121,9 @@ CREATE TABLE IF NOT EXISTS dicom_state_variant (
     study_id                            varchar(64) COLLATE "C",
     study_description                   varchar(64) COLLATE "C",
     referring_physician_name            varchar(194) COLLATE "C",
+    procedure_code                      varchar(16)[] COLLATE "C",
+    procedure_code_meaning              varchar(64)[] COLLATE "C",
+    reading_physicians_name             varchar(194)[] COLLATE "C",
     modality                            varchar(16) COLLATE "C",
     series_number                       integer,
     series_date                         date,
@@ -128,9 +138,9 @@ CREATE TABLE IF NOT EXISTS dicom_state_variant (
     requested_procedure_id              varchar(16) COLLATE "C",
     scheduled_procedure_step_id         varchar(16) COLLATE "C",
     series_related_instances            integer,
-    created_time                        timestamp with time zone NOT NULL,
-    updated_time                        timestamp with time zone NOT NULL,
-    variant_hash                        varchar(20) COLLATE "C"  NOT NULL,
+    created_time                        timestamp with time zone   NOT NULL,
+    updated_time                        timestamp with time zone   NOT NULL,
+    variant_hash                        varchar(20) COLLATE "C"    NOT NULL,
     PRIMARY KEY (tenant_id, study_uid, series_uid, variant_hash)
 );
 
@@ -140,6 +150,7 @@ CREATE INDEX IF NOT EXISTS dicom_state_variant_patient_name_idx ON dicom_state_v
 CREATE INDEX IF NOT EXISTS dicom_state_variant_study_date_idx ON dicom_state_variant (tenant_id, study_date);
 CREATE INDEX IF NOT EXISTS dicom_state_variant_accession_number_idx ON dicom_state_variant (tenant_id, accession_number);
 CREATE INDEX IF NOT EXISTS dicom_state_variant_study_id_idx ON dicom_state_variant (tenant_id, study_id);
+CREATE INDEX IF NOT EXISTS dicom_state_variant_procedure_code_idx ON dicom_state_variant USING gin (procedure_code);
 
 COMMENT ON TABLE dicom_state_variant IS 'Searched values of instances that disagree with their row of dicom_state_meta: one row a set of values. Usually empty.';
 COMMENT ON COLUMN dicom_state_variant.study_uid IS 'StudyInstanceUID (0020,000D)';
@@ -164,6 +175,9 @@ COMMENT ON COLUMN dicom_state_variant.accession_number IS 'AccessionNumber (0008
 COMMENT ON COLUMN dicom_state_variant.study_id IS 'StudyID (0020,0010)';
 COMMENT ON COLUMN dicom_state_variant.study_description IS 'StudyDescription (0008,1030)';
 COMMENT ON COLUMN dicom_state_variant.referring_physician_name IS 'ReferringPhysicianName (0008,0090)';
+COMMENT ON COLUMN dicom_state_variant.procedure_code IS 'ProcedureCodeSequence[*].CodeValue (0008,0100)';
+COMMENT ON COLUMN dicom_state_variant.procedure_code_meaning IS 'ProcedureCodeSequence[*].CodeMeaning (0008,0104)';
+COMMENT ON COLUMN dicom_state_variant.reading_physicians_name IS 'NameOfPhysiciansReadingStudy, all values (0008,1060)';
 COMMENT ON COLUMN dicom_state_variant.modality IS 'Modality (0008,0060)';
 COMMENT ON COLUMN dicom_state_variant.series_number IS 'SeriesNumber (0020,0011)';
 COMMENT ON COLUMN dicom_state_variant.series_date IS 'SeriesDate (0008,0021)';

@@ -3,6 +3,9 @@
 struct CopyWriter {
     var bytes: [UInt8] = []
 
+    /// NULLs written so far.
+    private var nulls = 0
+
     mutating func begin(fields: Int16) { append(UInt16(bitPattern: fields)) }
 
     /// - Parameter limit: of characters; nil cuts nothing, and leaves a NUL for PostgreSQL to refuse.
@@ -42,7 +45,35 @@ struct CopyWriter {
         bigint(value.map { $0.microsecondsSince1970 - 946_684_800_000_000 })
     }
 
-    private mutating func null() { append(UInt32.max) }
+    /// An array of one dimension: dimensions, whether it has NULLs, type, length and lower bound, then the elements as
+    /// fields. The same bytes as the server sends.
+    mutating func array<Value>(
+        _ values: [Value?]?, of type: ColumnType, _ write: (inout CopyWriter, Value?) -> Void
+    ) {
+        guard let values else { return null() }
+        let start = bytes.count
+        append(0 as UInt32)
+        append(values.isEmpty ? 0 : 1 as UInt32)
+        append(0 as UInt32)
+        append(type.postgresOID)
+        if !values.isEmpty {
+            append(UInt32(values.count))
+            append(1 as UInt32)
+        }
+        let others = nulls
+        for value in values { write(&self, value) }
+        replace(at: start, UInt32(bytes.count - start - 4))
+        if nulls > others { replace(at: start + 8, 1) }
+    }
+
+    private mutating func null() {
+        nulls += 1
+        append(UInt32.max)
+    }
+
+    private mutating func replace(at index: Int, _ value: UInt32) {
+        withUnsafeBytes(of: value.bigEndian) { bytes.replaceSubrange(index..<index + 4, with: $0) }
+    }
 
     private mutating func append<Value: FixedWidthInteger>(_ value: Value) {
         withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }

@@ -27,7 +27,7 @@ public struct RowDecodingError: Error, Hashable, Sendable, CustomStringConvertib
     }
 }
 
-/// Reads one flat JSON object, key by key. Values of unknown keys are skipped, whatever they are.
+/// Reads one JSON object of scalars and arrays of scalars, key by key. Values of unknown keys are skipped, whatever they are.
 struct JSONRowReader {
     private let bytes: [UInt8]
     private var index = 0
@@ -103,6 +103,27 @@ struct JSONRowReader {
         guard let text = try text() else { return nil }
         guard let value = Timestamp(text) else { throw invalid }
         return value
+    }
+
+    /// Reads each element by `read`.
+    mutating func array<Value>(
+        _ read: (inout JSONRowReader) throws(RowDecodingError) -> Value?
+    ) throws(RowDecodingError) -> [Value?]? {
+        if try null() { return nil }
+        guard peek == UInt8(ascii: "[") else { throw invalid }
+        index += 1
+        var values: [Value?] = []
+        skipSpace()
+        while peek != UInt8(ascii: "]") {
+            if !values.isEmpty {
+                try expect(UInt8(ascii: ","))
+                skipSpace()
+            }
+            values.append(try read(&self))
+            skipSpace()
+        }
+        index += 1
+        return values
     }
 
     mutating func skip() throws(RowDecodingError) { try skip(depth: 0) }

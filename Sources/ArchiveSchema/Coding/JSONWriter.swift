@@ -13,14 +13,62 @@ struct JSONWriter {
     /// - Parameter limit: of characters; nil cuts nothing.
     mutating func text(_ name: StaticString, _ value: String?, limit: Int? = nil) {
         key(name)
+        text(value, limit: limit)
+    }
+
+    mutating func int(_ name: StaticString, _ value: Int32?) {
+        key(name)
+        int(value)
+    }
+
+    mutating func bigint(_ name: StaticString, _ value: Int64?) {
+        key(name)
+        bigint(value)
+    }
+
+    mutating func double(_ name: StaticString, _ value: Double?) {
+        key(name)
+        double(value)
+    }
+
+    mutating func date(_ name: StaticString, _ value: CalendarDate?) {
+        key(name)
+        date(value)
+    }
+
+    mutating func time(_ name: StaticString, _ value: ClockTime?) {
+        key(name)
+        time(value)
+    }
+
+    mutating func timestamp(_ name: StaticString, _ value: Timestamp?) {
+        key(name)
+        timestamp(value)
+    }
+
+    mutating func array<Value>(
+        _ name: StaticString, _ values: [Value?]?, _ write: (inout JSONWriter, Value?) -> Void
+    ) {
+        key(name)
+        guard let values else { return null() }
+        bytes.append(UInt8(ascii: "["))
+        for (index, value) in values.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            write(&self, value)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    // MARK: Values without a key
+
+    mutating func text(_ value: String?, limit: Int? = nil) {
         guard let value else { return null() }
         value.withLimitedUTF8(limit) { quoted($0) }
     }
 
-    mutating func int(_ name: StaticString, _ value: Int32?) { bigint(name, value.map(Int64.init)) }
+    mutating func int(_ value: Int32?) { bigint(value.map(Int64.init)) }
 
-    mutating func bigint(_ name: StaticString, _ value: Int64?) {
-        key(name)
+    mutating func bigint(_ value: Int64?) {
         guard let value else { return null() }
         if value < 0 { bytes.append(UInt8(ascii: "-")) }
         var rest = value.magnitude
@@ -32,26 +80,22 @@ struct JSONWriter {
         bytes[start...].reverse()
     }
 
-    mutating func double(_ name: StaticString, _ value: Double?) {
-        key(name)
+    mutating func double(_ value: Double?) {
         guard let value, value.isFinite else { return null() }
         bytes.append(contentsOf: value.description.utf8)
     }
 
-    mutating func date(_ name: StaticString, _ value: CalendarDate?) {
-        key(name)
+    mutating func date(_ value: CalendarDate?) {
         guard let value else { return null() }
         quote { value.append(to: &$0) }
     }
 
-    mutating func time(_ name: StaticString, _ value: ClockTime?) {
-        key(name)
+    mutating func time(_ value: ClockTime?) {
         guard let value else { return null() }
         quote { value.append(to: &$0) }
     }
 
-    mutating func timestamp(_ name: StaticString, _ value: Timestamp?) {
-        key(name)
+    mutating func timestamp(_ value: Timestamp?) {
         guard let value else { return null() }
         quote { value.append(to: &$0) }
     }

@@ -95,7 +95,11 @@ struct ValueReader {
             let items = dataSet.items(of: element)
             item = items.indices.contains(index) ? items[index] : nil
         }
-        guard let item else { return nil }
+        return item.map { enter($0, of: element) }
+    }
+
+    /// Goes into an item of the sequence; the data set around it is returned for `leave`.
+    mutating func enter(_ item: DataSet, of element: Element) -> DataSet {
         let outer = dataSet
         dataSet = item
         path.append(element.tag)
@@ -115,13 +119,14 @@ struct ValueReader {
             table: table.description, column: name, path: path, reason: problem.map { .broken($0.rule) } ?? .missing)
     }
 
-    private mutating func note(
+    mutating func note(
         _ rule: ValueRule, _ outcome: ColumnProblem.Outcome, _ element: Element, _ column: StaticString
     ) {
-        problems.append(
-            ColumnProblem(
-                table: table.description, column: column.description, path: path + [element.tag], rule: rule,
-                outcome: outcome))
+        let problem = ColumnProblem(
+            table: table.description, column: column.description, path: path + [element.tag], rule: rule,
+            outcome: outcome)
+        // Several elements of an array may break one rule.
+        if !problems.contains(problem) { problems.append(problem) }
     }
 
     @inline(__always) private mutating func taken<Value>(
@@ -224,13 +229,13 @@ extension ValueReader {
 
 // Text.
 extension ValueReader {
-    fileprivate struct Scanned {
+    struct Scanned {
         var text: String?
         var rule: ValueRule?
     }
 
     /// Text that is all ASCII, in one pass and without decoding; nil when it must be decoded.
-    fileprivate static func scan(
+    static func scan(
         _ bytes: UnsafeRawBufferPointer, _ kind: TextForm, _ values: Choice, limit: Int, isName: Bool
     ) -> Scanned? {
         var hasBackslash = false
@@ -276,7 +281,7 @@ extension ValueReader {
     ) -> String? {
         let all = dataSet.strings(of: element)
         if isOutsideCharacterSet(all, element) { note(.outsideCharacterSet, .guessed, element, column) }
-        var text: String
+        let text: String
         switch values {
         case .joined: text = all.joined(separator: "\\")
         case .index(let index): text = all.indices.contains(index) ? all[index] : ""
@@ -284,16 +289,21 @@ extension ValueReader {
             text = all.first ?? ""
             if all.count > 1 { note(.tooManyValues, .shortened, element, column) }
         }
+        return limited(text, element, column, limit: limit)
+    }
+
+    /// One decoded text.
+    mutating func limited(_ text: String, _ element: Element, _ column: StaticString, limit: Int) -> String? {
+        var text = text
         if element.vr == .pn { while text.last == "=" || text.last == " " { text.removeLast() } }
         let (limited, isCut, hadNUL) = text.limited(to: limit)
         if hadNUL { note(.nulInText, .shortened, element, column) }
         if isCut { note(.tooLong, .shortened, element, column) }
-        text = limited
-        return text.isEmpty ? nil : text
+        return limited.isEmpty ? nil : limited
     }
 
     /// - Parameter values: what was decoded of an element that is not all ASCII.
-    private func isOutsideCharacterSet(_ values: [String], _ element: Element) -> Bool {
+    func isOutsideCharacterSet(_ values: [String], _ element: Element) -> Bool {
         if dataSet.characterSet.isSevenBit {
             return dataSet.withValue(of: element) { span in span.withUnsafeBytes { $0.contains { $0 >= 0x80 } } }
         }

@@ -35,7 +35,7 @@ public enum SearchKind: String, Hashable, Sendable, CaseIterable {
 }
 
 /// The type of a column, the same in both databases.
-public enum ColumnType: Hashable, Sendable {
+public indirect enum ColumnType: Hashable, Sendable {
     /// Up to so many characters (Unicode scalars), byte order. `varchar(n) COLLATE "C"`, `VARCHAR(4n)`.
     case text(Int)
     /// ASCII of at most so many characters. `varchar(n) COLLATE "C"`, `VARCHAR(n)`.
@@ -50,17 +50,33 @@ public enum ColumnType: Hashable, Sendable {
     case time
     /// UTC, microseconds. `timestamp with time zone`, `DATETIME(6)`.
     case timestamp
+    /// At most `longestArray` elements, in their order, NULL among them but not all: the n-th is the attribute's n-th
+    /// value, or that of the n-th item. `type[]`, `ARRAY<type>`.
+    case array(ColumnType)
+
+    /// How many elements an array has at most.
+    public static let longestArray = 256
+
+    /// What an array is of; of a single value its type.
+    public var element: ColumnType { if case .array(let element) = self { element } else { self } }
+    public var isArray: Bool { self != element }
+    public var isText: Bool {
+        switch self {
+        case .text, .ascii: true
+        default: false
+        }
+    }
 
     /// The object identifier of the type in PostgreSQL, for binary parameters.
     public var postgresOID: UInt32 {
-        switch self {
-        case .text, .ascii: 1043
-        case .int: 23
-        case .bigint: 20
-        case .double: 701
-        case .date: 1082
-        case .time: 1083
-        case .timestamp: 1184
+        switch element {
+        case .text, .ascii: isArray ? 1015 : 1043
+        case .int: isArray ? 1007 : 23
+        case .bigint: isArray ? 1016 : 20
+        case .double: isArray ? 1022 : 701
+        case .date: isArray ? 1182 : 1082
+        case .time: isArray ? 1183 : 1083
+        case .timestamp, .array: isArray ? 1185 : 1184
         }
     }
 
@@ -74,6 +90,7 @@ public enum ColumnType: Hashable, Sendable {
         case .date: "date"
         case .time: "time"
         case .timestamp: "timestamp with time zone"
+        case .array(let element): element.postgresName + "[]"
         }
     }
 
@@ -88,7 +105,32 @@ public enum ColumnType: Hashable, Sendable {
         case .date: "DATE"
         case .time: "VARCHAR(15)"
         case .timestamp: "DATETIME(6)"
+        case .array(let element): "ARRAY<\(element.dorisName)>"
         }
+    }
+}
+
+/// One level of the way from the root of a data set to an attribute.
+public struct PathStep: Hashable, Sendable {
+    public enum Item: Hashable, Sendable {
+        /// From 0.
+        case number(Int)
+        case all
+    }
+
+    public let tag: Tag
+    /// Which item of the sequence; nil for the attribute itself.
+    public let item: Item?
+
+    init(_ tag: UInt32, _ item: Item? = nil) {
+        self.tag = Tag(tag)
+        self.item = item
+    }
+
+    /// The attribute itself.
+    public init(_ tag: Tag) {
+        self.tag = tag
+        item = nil
     }
 }
 
@@ -97,8 +139,8 @@ public struct ColumnSchema: Sendable {
     public let name: String
     public let type: ColumnType
     public let isNullable: Bool
-    /// The attribute that fills it, sequences it stands in first (their first item is meant); empty when none does.
-    public let path: [Tag]
+    /// The attribute that fills it, sequences it stands in first, with their items; empty when none does.
+    public let steps: [PathStep]
     /// The VR of the attribute by the dictionary; nil when none fills it.
     public let vr: VR?
     /// The level of the attribute in the query model; nil when it is no answer of QIDO-RS.
@@ -118,7 +160,7 @@ public struct ColumnSchema: Sendable {
     public let comment: String
 
     init(
-        _ name: String, _ type: ColumnType, nullable: Bool, only store: Store? = nil, path: [UInt32] = [],
+        _ name: String, _ type: ColumnType, nullable: Bool, only store: Store? = nil, path: [PathStep] = [],
         vr: VR? = nil,
         level: QueryLevel? = nil, search: SearchKind? = nil, defaultValue: String? = nil, since: Int = 1,
         renamedFrom: String? = nil, comment: String = ""
@@ -126,7 +168,7 @@ public struct ColumnSchema: Sendable {
         self.name = name
         self.type = type
         isNullable = nullable
-        self.path = path.map { Tag($0) }
+        steps = path
         self.vr = vr
         self.level = level
         self.search = search
@@ -139,17 +181,28 @@ public struct ColumnSchema: Sendable {
     }
 
     enum Store { case postgres, doris }
+
+    /// The attribute that fills it, sequences it stands in first; empty when none does.
+    public var path: [Tag] { steps.map(\.tag) }
 }
 
 /// An index of a table in PostgreSQL.
 public struct IndexSchema: Hashable, Sendable {
+    public enum Method: String, Hashable, Sendable {
+        case btree
+        /// Of the elements of the one array that is its only part.
+        case gin
+    }
+
     public let name: String
     /// Columns, or expressions such as `lower(patient_name)`, as PostgreSQL reads them.
     public let parts: [String]
+    public let method: Method
 
-    init(_ name: String, _ parts: [String]) {
+    init(_ name: String, _ parts: [String], method: Method = .btree) {
         self.name = name
         self.parts = parts
+        self.method = method
     }
 }
 

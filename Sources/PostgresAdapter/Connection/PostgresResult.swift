@@ -35,29 +35,59 @@ public final class PostgresResult {
     /// The value of an `int2`, `int4`, `int8`, `date`, `time` or `timestamp` column by its width (dates in days,
     /// timestamps in microseconds, both since 2000-01-01); nil for NULL and other widths.
     public func integer(_ row: Int, _ column: Int) -> Int64? {
-        if isNull(row, column) { return nil }
-        return withBytes(row, column) { bytes in
-            switch bytes.count {
-            case 2: Int64(Int16(bigEndian: bytes.loadUnaligned(as: Int16.self)))
-            case 4: Int64(Int32(bigEndian: bytes.loadUnaligned(as: Int32.self)))
-            case 8: Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
-            default: nil
-            }
-        }
+        isNull(row, column) ? nil : withBytes(row, column) { $0.postgresInteger }
     }
 
     public func double(_ row: Int, _ column: Int) -> Double? {
-        if isNull(row, column) { return nil }
-        return withBytes(row, column) { bytes in
-            switch bytes.count {
-            case 4: Double(Float(bitPattern: UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self))))
-            case 8: Double(bitPattern: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)))
-            default: nil
-            }
-        }
+        isNull(row, column) ? nil : withBytes(row, column) { $0.postgresDouble }
     }
 
     public func bool(_ row: Int, _ column: Int) -> Bool? {
         isNull(row, column) ? nil : withBytes(row, column) { $0.count == 1 && $0[0] != 0 }
+    }
+}
+
+/// Values in PostgreSQL's binary form.
+extension UnsafeRawBufferPointer {
+    var postgresInteger: Int64? {
+        switch count {
+        case 2: Int64(Int16(bigEndian: loadUnaligned(as: Int16.self)))
+        case 4: Int64(Int32(bigEndian: loadUnaligned(as: Int32.self)))
+        case 8: Int64(bigEndian: loadUnaligned(as: Int64.self))
+        default: nil
+        }
+    }
+
+    var postgresDouble: Double? {
+        switch count {
+        case 4: Double(Float(bitPattern: UInt32(bigEndian: loadUnaligned(as: UInt32.self))))
+        case 8: Double(bitPattern: UInt64(bigEndian: loadUnaligned(as: UInt64.self)))
+        default: nil
+        }
+    }
+
+    /// The elements of an array of one dimension, nil for NULL; none of other arrays.
+    var postgresElements: [UnsafeRawBufferPointer?] {
+        // Dimensions, flags, type; length and lower bound of the one dimension.
+        guard count >= 20, integer(at: 0) == 1 else { return [] }
+        var elements: [UnsafeRawBufferPointer?] = []
+        var offset = 20
+        for _ in 0..<Swift.max(0, integer(at: 12)) {
+            guard offset + 4 <= count else { return [] }
+            let length = integer(at: offset)
+            offset += 4
+            guard length >= 0 else {
+                elements.append(nil)
+                continue
+            }
+            guard offset + length <= count else { return [] }
+            elements.append(UnsafeRawBufferPointer(rebasing: self[offset..<offset + length]))
+            offset += length
+        }
+        return elements
+    }
+
+    private func integer(at offset: Int) -> Int {
+        Int(Int32(bigEndian: loadUnaligned(fromByteOffset: offset, as: Int32.self)))
     }
 }

@@ -7,12 +7,22 @@ struct AnswerPlan {
     private indirect enum Field {
         /// A column of the result.
         case column(Int, ColumnSchema)
-        case sequence([(Tag, Field)])
+        case sequence(Items)
         /// The same in every answer: everything between `"vr"` and the closing brace, in JSON.
         case constant([UInt8])
         case retrieveURL
         case modalities
         case number(Int, VR)
+    }
+
+    /// What the items of a sequence have.
+    private struct Items {
+        /// In each item: columns that are arrays with an element of each.
+        var all: [(Tag, Field)] = []
+        /// In the items of these numbers, together with what is in each.
+        var numbered: [Int: [(Tag, Field)]] = [:]
+        /// The columns below, by their places in the result.
+        var columns: [(Int, ColumnSchema)] = []
     }
 
     /// Names of the columns to select, in the order of the result.
@@ -35,7 +45,7 @@ struct AnswerPlan {
         var names: [String] = ["study_uid", "series_uid"]
         studyUID = 0
         seriesUID = 1
-        var leaves: [([Tag], Field)] = []
+        var leaves: [(ArraySlice<PathStep>, Field)] = []
         for column in DicomStateMetaRow.table.postgresColumns {
             guard let own = column.level, own <= level, let root = column.path.first,
                 query.includesAll || wanted.contains(root)
@@ -47,7 +57,7 @@ struct AnswerPlan {
                 place = names.count
                 names.append(column.name)
             }
-            leaves.append((column.path, .column(place, column)))
+            leaves.append((column.steps[...], .column(place, column)))
         }
         columns = names
         modalities = names.count
@@ -65,38 +75,53 @@ struct AnswerPlan {
             if number == 0x0020_1209 && !isSeries { continue }
             guard query.includesAll || wanted.contains(tag) else { continue }
             if number == 0x0008_0061 || number == 0x0020_1206 || number == 0x0020_1208 { needsStudy = true }
-            leaves.append(([tag], field))
+            leaves.append(([PathStep(tag)], field))
         }
-        if retrieveRoot != nil { leaves.append(([Tag(0x0008_1190)], .retrieveURL)) }
+        if retrieveRoot != nil { leaves.append(([PathStep(Tag(0x0008_1190))], .retrieveURL)) }
         self.needsStudy = needsStudy
         fields = Self.nest(leaves)
     }
 
-    private static func nest(_ leaves: [([Tag], Field)]) -> [(Tag, Field)] {
+    private static func nest(_ leaves: [(ArraySlice<PathStep>, Field)]) -> [(Tag, Field)] {
         var fields: [(Tag, Field)] = []
-        for (root, group) in Dictionary(grouping: leaves, by: { $0.0[0] }) {
+        for (root, group) in Dictionary(grouping: leaves, by: { $0.0.first?.tag ?? Tag(0) }) {
             if let leaf = group.first(where: { $0.0.count == 1 }) {
                 fields.append((root, leaf.1))
             } else {
-                fields.append((root, .sequence(nest(group.map { (Array($0.0.dropFirst()), $0.1) }))))
+                fields.append((root, .sequence(items(group))))
             }
         }
         return fields.sorted { $0.0 < $1.0 }
+    }
+
+    private static func items(_ group: [(ArraySlice<PathStep>, Field)]) -> Items {
+        let inAll = group.filter { $0.0.first?.item == .all }
+        var items = Items()
+        items.all = nest(inAll.map { ($0.0.dropFirst(), $0.1) })
+        for case .number(let number)? in Set(group.map { $0.0.first?.item }) {
+            let own = group.filter { $0.0.first?.item == .number(number) }
+            items.numbered[number] = nest((own + inAll).map { ($0.0.dropFirst(), $0.1) })
+        }
+        for case .column(let place, let column) in group.map(\.1) { items.columns.append((place, column)) }
+        return items
     }
 
     /// One DICOM JSON object.
     func object(_ result: PostgresResult, _ row: Int) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(1_024)
-        write(fields, result, row, &out)
+        write(fields, result, row, [], &out)
         return out
     }
 
-    private func write(_ fields: [(Tag, Field)], _ result: PostgresResult, _ row: Int, _ out: inout [UInt8]) {
+    /// - Parameter place: the numbers of the items that are being written, the outermost first.
+    private func write(
+        _ fields: [(Tag, Field)], _ result: PostgresResult, _ row: Int, _ place: [Int], _ out: inout [UInt8]
+    ) {
         out.append(UInt8(ascii: "{"))
         var isFirst = true
         for (tag, field) in fields {
-            if case .sequence(let parts) = field, !parts.contains(where: { has($0.1, result, row) }) { continue }
+            if case .sequence(let items) = field, count(items, result, row, place) == 0 { continue }
             if !isFirst { out.append(UInt8(ascii: ",")) }
             isFirst = false
             out.append(UInt8(ascii: "\""))
@@ -107,10 +132,13 @@ struct AnswerPlan {
                 let vr = schema.vr ?? .un
                 out.append(vr)
                 out.append(UInt8(ascii: "\""))
-                value(result, row, column, schema, vr, &out)
-            case .sequence(let parts):
+                value(result, row, column, schema, vr, place, &out)
+            case .sequence(let items):
                 out.append(contentsOf: "SQ\",\"Value\":[".utf8)
-                write(parts, result, row, &out)
+                for number in 0..<count(items, result, row, place) {
+                    if number > 0 { out.append(UInt8(ascii: ",")) }
+                    write(items.numbered[number] ?? items.all, result, row, place + [number], &out)
+                }
                 out.append(UInt8(ascii: "]"))
             case .constant(let bytes):
                 out.append(contentsOf: "CS\"".utf8)
@@ -128,7 +156,10 @@ struct AnswerPlan {
             case .modalities:
                 out.append(contentsOf: "CS\"".utf8)
                 result.withBytes(row, modalities) { bytes in
-                    if !bytes.isEmpty { out.appendTexts(bytes) }
+                    if bytes.isEmpty { return }
+                    out.append(contentsOf: ",\"Value\":[".utf8)
+                    out.appendTexts(bytes)
+                    out.append(UInt8(ascii: "]"))
                 }
             case .number(let column, let vr):
                 out.append(vr)
@@ -141,48 +172,80 @@ struct AnswerPlan {
         out.append(UInt8(ascii: "}"))
     }
 
-    private func has(_ field: Field, _ result: PostgresResult, _ row: Int) -> Bool {
-        switch field {
-        case .column(let column, _): !result.isNull(row, column)
-        case .sequence(let parts): parts.contains { has($0.1, result, row) }
-        default: true
+    /// How many items a sequence has, so that all that have a value are there. Of sequences that are taken whole, the
+    /// outermost has an item for each element; those below it have one.
+    private func count(_ items: Items, _ result: PostgresResult, _ row: Int, _ place: [Int]) -> Int {
+        items.columns.reduce(0) { most, column in
+            let (number, schema) = column
+            if result.isNull(row, number) { return most }
+            let whole = schema.outermostWhole ?? place.count + 1
+            if whole <= place.count {
+                let elements = result.withBytes(row, number) { $0.postgresElements.map { $0 != nil } }
+                if whole == place.count { return max(most, elements.count) }
+                guard elements.indices.contains(place[whole]), elements[place[whole]] else { return most }
+            }
+            if case .number(let item) = schema.steps[place.count].item { return max(most, item + 1) }
+            return max(most, 1)
         }
     }
 
     /// `,"Value":[...]`, or nothing for NULL and for an empty text.
     private func value(
-        _ result: PostgresResult, _ row: Int, _ column: Int, _ schema: ColumnSchema, _ vr: VR, _ out: inout [UInt8]
+        _ result: PostgresResult, _ row: Int, _ column: Int, _ schema: ColumnSchema, _ vr: VR, _ place: [Int],
+        _ out: inout [UInt8]
     ) {
         if result.isNull(row, column) { return }
+        let start = out.count
+        out.append(contentsOf: ",\"Value\":[".utf8)
+        let empty = out.count
+        result.withBytes(row, column) { bytes in
+            guard schema.type.isArray else { return Self.append(bytes, schema.type, vr, &out) }
+            let elements = bytes.postgresElements
+            if let whole = schema.outermostWhole {
+                guard elements.indices.contains(place[whole]), let one = elements[place[whole]] else { return }
+                return Self.append(one, schema.type.element, vr, &out)
+            }
+            for (index, one) in elements.enumerated() {
+                if index > 0 { out.append(UInt8(ascii: ",")) }
+                let before = out.count
+                if let one { Self.append(one, schema.type.element, vr, &out) }
+                if out.count == before { out.append(contentsOf: "null".utf8) }
+            }
+        }
+        if out.count == empty { out.removeLast(out.count - start) } else { out.append(UInt8(ascii: "]")) }
+    }
+
+    /// One value, or those between the backslashes of a text; nothing for an empty text.
+    private static func append(_ bytes: UnsafeRawBufferPointer, _ type: ColumnType, _ vr: VR, _ out: inout [UInt8]) {
         var text: String?
-        switch schema.type {
+        switch type {
         case .text, .ascii:
-            result.withBytes(row, column) { bytes in
-                if bytes.isEmpty { return }
-                switch vr {
-                case .pn: out.appendName(bytes)
-                case .lt, .st, .ut, .ur:
-                    out.append(contentsOf: ",\"Value\":[\"".utf8)
-                    out.appendEscaped(bytes)
-                    out.append(contentsOf: "\"]".utf8)
-                default: out.appendTexts(bytes)
-                }
+            if bytes.isEmpty { return }
+            switch vr {
+            case .pn: out.appendNames(bytes)
+            case .lt, .st, .ut, .ur:
+                out.append(UInt8(ascii: "\""))
+                out.appendEscaped(bytes)
+                out.append(UInt8(ascii: "\""))
+            default: out.appendTexts(bytes)
             }
             return
-        case .int, .bigint: text = result.integer(row, column).map { "\($0)" }
-        case .double: text = result.double(row, column).flatMap { $0.isFinite ? "\($0)" : nil }
+        case .int, .bigint: text = bytes.postgresInteger.map { "\($0)" }
+        case .double: text = bytes.postgresDouble.flatMap { $0.isFinite ? "\($0)" : nil }
         case .date:
-            let days = result.integer(row, column).flatMap { Int32(exactly: $0 + 10_957) }
+            let days = bytes.postgresInteger.flatMap { Int32(exactly: $0 + 10_957) }
             text = days.flatMap { CalendarDate(daysSince1970: $0) }.map { "\"\($0.dicomValue)\"" }
         case .time:
-            text = result.integer(row, column).flatMap { ClockTime(microseconds: $0) }.map { "\"\($0.dicomValue)\"" }
-        case .timestamp: text = nil
+            text = bytes.postgresInteger.flatMap { ClockTime(microseconds: $0) }.map { "\"\($0.dicomValue)\"" }
+        case .timestamp, .array: text = nil
         }
-        guard let text else { return }
-        out.append(contentsOf: ",\"Value\":[".utf8)
-        out.append(contentsOf: text.utf8)
-        out.append(UInt8(ascii: "]"))
+        if let text { out.append(contentsOf: text.utf8) }
     }
+}
+
+extension ColumnSchema {
+    /// The place in the path of the outermost sequence that is taken whole; nil when none is.
+    fileprivate var outermostWhole: Int? { steps.firstIndex { $0.item == .all } }
 }
 
 extension [UInt8] {
@@ -217,9 +280,8 @@ extension [UInt8] {
         }
     }
 
-    /// `,"Value":["a","b"]` of values between backslashes; an empty one among several is null (PS3.18 F.2.5).
+    /// `"a","b"` of values between backslashes; an empty one among several is null (PS3.18 F.2.5).
     mutating func appendTexts(_ bytes: UnsafeRawBufferPointer) {
-        append(contentsOf: ",\"Value\":[".utf8)
         for (index, part) in bytes.split(separator: UInt8(ascii: "\\"), omittingEmptySubsequences: false).enumerated() {
             if index > 0 { append(UInt8(ascii: ",")) }
             if part.isEmpty {
@@ -230,13 +292,11 @@ extension [UInt8] {
                 append(UInt8(ascii: "\""))
             }
         }
-        append(UInt8(ascii: "]"))
     }
 
-    /// `,"Value":[{"Alphabetic":...}]` of a person name's component groups (PS3.18 F.2.2); empty ones are left out.
-    mutating func appendName(_ bytes: UnsafeRawBufferPointer) {
+    /// `{"Alphabetic":...}` of each person name's component groups (PS3.18 F.2.2); empty ones are left out.
+    mutating func appendNames(_ bytes: UnsafeRawBufferPointer) {
         let names = bytes.split(separator: UInt8(ascii: "\\"), omittingEmptySubsequences: false)
-        append(contentsOf: ",\"Value\":[".utf8)
         for (index, name) in names.enumerated() {
             if index > 0 { append(UInt8(ascii: ",")) }
             append(UInt8(ascii: "{"))
@@ -250,6 +310,5 @@ extension [UInt8] {
             }
             append(UInt8(ascii: "}"))
         }
-        append(UInt8(ascii: "]"))
     }
 }

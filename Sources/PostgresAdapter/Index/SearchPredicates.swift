@@ -33,7 +33,7 @@ struct SearchPredicates {
             let name = isOfStudy ? "m.\(column.sqlName)" : "s.\(column.sqlName)"
             guard
                 let condition = condition(
-                    match.matching, name, column, isName: match.vr == .pn, isFuzzy: query.fuzzyMatching)
+                    match.matching, name, column.type, isName: match.vr == .pn, isFuzzy: query.fuzzyMatching)
             else {
                 warnings.append("\(match.path) cannot be matched this way and was not matched")
                 continue
@@ -90,19 +90,20 @@ struct SearchPredicates {
     mutating func add(_ condition: String) { conditions.append(condition) }
 
     private mutating func condition(
-        _ matching: QIDOMatch.Matching, _ name: String, _ column: ColumnSchema, isName: Bool, isFuzzy: Bool
+        _ matching: QIDOMatch.Matching, _ name: String, _ type: ColumnType, isName: Bool, isFuzzy: Bool
     ) -> String? {
+        if type.isArray { return anyElement(matching, name, type, isName: isName, isFuzzy: isFuzzy) }
         switch matching {
         case .universal: return "true"
         case .empty:
-            switch column.type {
+            switch type {
             case .text, .ascii: return "\(name) IS NULL OR \(name) = ''"
             default: return "\(name) IS NULL"
             }
         case .anyOf(let parts):
             var conditions: [String] = []
             for part in parts {
-                guard let condition = condition(part, name, column, isName: isName, isFuzzy: isFuzzy) else {
+                guard let condition = condition(part, name, type, isName: isName, isFuzzy: isFuzzy) else {
                     return nil
                 }
                 conditions.append("(\(condition))")
@@ -112,15 +113,15 @@ struct SearchPredicates {
             if uids.count == 1 { return "\(name) = \(bind(.text(uids[0])))" }
             isPlain = false
             return uids.isEmpty ? "false" : "\(name) = ANY (\(bind(.textArray(uids))))"
-        case .range(let range): return self.range(range, name, column)
+        case .range(let range): return self.range(range, name, type)
         case .single(let value):
             if isName { return personName(value, name, hasWildcards: false, isFuzzy: isFuzzy) }
-            return single(value, name, column)
+            return single(value, name, type)
         case .wildcard(let pattern):
             if isName { return personName(pattern, name, hasWildcards: true, isFuzzy: false) }
             if pattern.utf8.allSatisfy({ $0 == UInt8(ascii: "*") }) { return "true" }
             isPlain = false
-            switch column.type {
+            switch type {
             case .text, .ascii: return "\(name) LIKE \(bind(.text(Self.like(pattern))))"
             case .int, .bigint, .double: return "\(name)::text LIKE \(bind(.text(Self.like(pattern))))"
             default: return nil
@@ -128,8 +129,8 @@ struct SearchPredicates {
         }
     }
 
-    private mutating func single(_ value: String, _ name: String, _ column: ColumnSchema) -> String? {
-        switch column.type {
+    private mutating func single(_ value: String, _ name: String, _ type: ColumnType) -> String? {
+        switch type {
         case .text, .ascii:
             // PostgreSQL's text has no NUL, so nothing there can be equal.
             return value.utf8.contains(0) ? "false" : "\(name) = \(bind(.text(value)))"
@@ -139,17 +140,17 @@ struct SearchPredicates {
             if let number = Int64(value) { return "\(name) = \(bind(.int8(number)))" }
             return Double(value).map { "\(name) = \(bind(.float8($0)))" }
         case .double: return Double(value).map { "\(name) = \(bind(.float8($0)))" }
-        case .timestamp: return nil
+        case .timestamp, .array: return nil
         }
     }
 
-    private mutating func range(_ range: QIDORange, _ name: String, _ column: ColumnSchema) -> String? {
+    private mutating func range(_ range: QIDORange, _ name: String, _ type: ColumnType) -> String? {
         isPlain = false
         var parts: [String] = []
         for (bound, sign) in [(range.lower, ">="), (range.upper, "<=")] {
             guard let bound else { continue }
             let value: PostgresValue? =
-                switch column.type {
+                switch type {
                 case .date: Self.date(bound)
                 case .time: Self.time(bound)
                 default: nil
@@ -158,6 +159,50 @@ struct SearchPredicates {
             parts.append("\(name) \(sign) \(bind(value))")
         }
         return parts.isEmpty ? "\(name) IS NOT NULL" : parts.joined(separator: " AND ")
+    }
+
+    // MARK: Arrays
+
+    /// Whether one of an array's elements matches. What is compared for equality is found by an index on the elements;
+    /// all else looks at each element of the rows that the other conditions leave.
+    private mutating func anyElement(
+        _ matching: QIDOMatch.Matching, _ name: String, _ type: ColumnType, isName: Bool, isFuzzy: Bool
+    ) -> String? {
+        isPlain = false
+        let element = type.element
+        // Without its length, to which a cast would cut what is looked for.
+        let cast = element.isText ? "varchar[]" : type.postgresName
+        switch matching {
+        case .universal: return "true"
+        case .empty: return "\(name) IS NULL"
+        case .uidList(let uids): return "\(name) && \(bind(.textArray(uids)))::\(cast)"
+        case .anyOf(let parts):
+            var conditions: [String] = []
+            for part in parts {
+                guard let condition = anyElement(part, name, type, isName: isName, isFuzzy: isFuzzy) else { return nil }
+                conditions.append("(\(condition))")
+            }
+            return conditions.isEmpty ? "false" : conditions.joined(separator: " OR ")
+        case .single(let value) where !isName && element != .timestamp:
+            // No element can be equal to what is no value of the type.
+            return Self.value(value, element).map { "\(name) @> ARRAY[\(bind($0))]::\(cast)" } ?? "false"
+        case .single, .wildcard, .range:
+            return condition(matching, "e.value", element, isName: isName, isFuzzy: isFuzzy).map {
+                "EXISTS (SELECT 1 FROM unnest(\(name)) AS e(value) WHERE \($0))"
+            }
+        }
+    }
+
+    private static func value(_ text: String, _ type: ColumnType) -> PostgresValue? {
+        switch type {
+        case .text, .ascii: text.utf8.contains(0) ? nil : .text(text)
+        case .date: date(text)
+        case .time: time(text)
+        case .int: Int32(text).map { .int4($0) }
+        case .bigint: Int64(text).map { .int8($0) }
+        case .double: Double(text).map { .float8($0) }
+        case .timestamp, .array: nil
+        }
     }
 
     // MARK: Person names

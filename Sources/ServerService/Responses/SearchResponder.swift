@@ -98,13 +98,16 @@ struct SearchResponder: Sendable {
         return answer.isPartial ? .partial : .all
     }
 
-    /// An object of the index, with attributes that it lacks taken from the metadata of the representative.
+    /// An object of the index, with attributes that it lacks taken from the metadata of the representative. Of a sequence
+    /// the index has some attributes at most, so it is taken from there too.
     private func append(
         _ object: [UInt8], with tags: [Tag], _ request: WebRequest, _ level: QIDOLevel, _ body: inout [UInt8]
     ) throws {
         var own: [(Tag, Range<Int>)] = []
         try JSONInstanceReader.forEachAttribute(in: object.span.bytes) { own.append(($0, $1)) }
-        let missing = tags.filter { tag in !own.contains { $0.0 == tag } }
+        let missing = tags.filter { tag in
+            DataDictionary.vr(of: tag) == .sq || !own.contains { $0.0 == tag }
+        }
         guard !missing.isEmpty, let json = try representative(of: object, request, level) else {
             body += object
             return
@@ -112,8 +115,9 @@ struct SearchResponder: Sendable {
         let reader = JSONInstanceReader(tags: missing)
         var found: [Range<Int>] = []
         try reader.find(in: json.span.bytes, &found)
-        var all = own.map { ($0.0, object[$0.1]) }
-        for (tag, range) in zip(reader.tags, found) where !range.isEmpty { all.append((tag, json[range])) }
+        var all = zip(reader.tags, found).filter { !$0.1.isEmpty }.map { ($0.0, json[$0.1]) }
+        let whole = Set(all.map(\.0))
+        for (tag, range) in own where !whole.contains(tag) { all.append((tag, object[range])) }
         all.sort { $0.0.rawValue < $1.0.rawValue }
         var writer = DICOMJSONObjectWriter()
         for (tag, value) in all { writer.copy(tag, value) }
@@ -181,11 +185,12 @@ struct SearchResponder: Sendable {
         }
     }
 
-    /// Neither a UID that all instances of a series share, nor what is gathered over a study (Modalities in Study).
+    /// Neither a UID that all instances of a series share, nor what is gathered over a study (Modalities in Study), nor a
+    /// private element, which has another tag in each instance.
     private static func isOfEachInstance(_ match: QIDOMatch) -> Bool {
         guard let key = ArchiveSchema.searchKey(match.path.tags), key.level < .instance else { return true }
         let column = ArchiveSchema.table(key.table)?.column(key.column)
-        return key.kind != .uid && column?.path == match.path.tags
+        return key.kind != .uid && column?.path == match.path.tags && !match.path.tags.contains(where: \.isPrivate)
     }
 
     private struct Page {

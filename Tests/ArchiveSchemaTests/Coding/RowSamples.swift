@@ -16,7 +16,9 @@ enum RowSamples {
             patientBirthDate: date(&random), patientBirthTime: time(&random), patientAge: "033Y",
             patientSize: double(&random), patientWeight: double(&random), pregnancyStatus: int(&random),
             studyDate: date(&random), studyDateOrigin: text(16, &random), studyTime: time(&random),
-            accessionNumber: text(64, &random), studyDescription: text(64, &random), modality: text(16, &random),
+            accessionNumber: text(64, &random), studyDescription: text(64, &random), procedureCode: texts(16, &random),
+            procedureCodeMeaning: texts(64, &random), readingPhysiciansName: texts(194, &random),
+            modality: text(16, &random),
             seriesNumber: int(&random), seriesDescription: text(256, &random), seriesRelatedInstances: int(&random),
             createdTime: moment(&random), updatedTime: moment(&random))
     }
@@ -63,6 +65,11 @@ enum RowSamples {
             scalars.append(alphabet[Int.random(in: 0..<alphabet.count, using: &random)])
         }
         return String(scalars)
+    }
+
+    private static func texts(_ limit: Int, _ random: inout SplitMix) -> [String?]? {
+        guard Bool.random(using: &random) else { return nil }
+        return (0..<Int.random(in: 0...5, using: &random)).map { _ in text(limit, &random) }
     }
 
     private static func uid(_ random: inout SplitMix) -> String {

@@ -24,6 +24,32 @@ import Testing
         #expect(try DicomStateMetaRow(json: bytes) == row)
     }
 
+    @Test func allItemsAndAllValuesBecomeArrays() throws {
+        let dataSet = try Samples.dataSet {
+            let items = [("P1", "Head"), ("", "Neck"), ("P3", "")].map { code, meaning in
+                var item = DataSetBuilder()
+                if !code.isEmpty { item.set(.codeValue, code) }
+                if !meaning.isEmpty { item.set(.codeMeaning, meaning) }
+                return item
+            }
+            $0.set(.procedureCodeSequence, items: items)
+            $0.set(.nameOfPhysiciansReadingStudy, ["A^B", "C^D"])
+        }
+        var problems: [ColumnProblem] = []
+        let row = try DicomStateMetaRow(extracting: dataSet, from: Samples.context, problems: &problems)
+        #expect(row.procedureCode == ["P1", nil, "P3"] && row.procedureCodeMeaning == ["Head", "Neck", nil])
+        #expect(row.readingPhysiciansName == ["A^B", "C^D"] && problems == [])
+        var bytes: [UInt8] = []
+        row.encodeJSON(into: &bytes)
+        #expect(
+            String(decoding: bytes, as: UTF8.self).contains(
+                #""procedure_code":["P1",null,"P3"],"procedure_code_meaning":["Head","Neck",null]"#))
+        #expect(try DicomStateMetaRow(json: bytes) == row)
+        let without = try DicomStateMetaRow(
+            extracting: try Samples.dataSet(), from: Samples.context, problems: &problems)
+        #expect(without.procedureCode == nil && without.readingPhysiciansName == nil)
+    }
+
     @Test func anInstanceWithoutItsKeysIsRefused() throws {
         let dataSet = try Samples.dataSet { $0.remove(.seriesInstanceUID) }
         var problems: [ColumnProblem] = []
