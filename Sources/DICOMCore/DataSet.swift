@@ -222,9 +222,10 @@ public struct DataSet: Sendable {
         guard group & 1 == 1 else { return nil }
         for reservation in elements
         where reservation.tag.group == group && (0x10...0xFF).contains(reservation.tag.element) {
-            if string(of: reservation) == creator {
-                return self.element(Tag(group: group, element: reservation.tag.element << 8 | UInt16(element)))
-            }
+            guard string(of: reservation) == creator else { continue }
+            // One creator may have several blocks.
+            let tag = Tag(group: group, element: reservation.tag.element << 8 | UInt16(element))
+            if let element = self.element(tag) { return element }
         }
         return nil
     }

@@ -34,6 +34,13 @@ public struct Element: Sendable {
         static let truncated = Flags(rawValue: 32)
     }
 
+    /// The same value read as another VR, for who knows it where the file says UN.
+    public func read(as vr: VR) -> Element {
+        var element = self
+        element.vr = vr
+        return element
+    }
+
     /// The length field is FFFFFFFF.
     @inline(__always) public var isUndefinedLength: Bool { flags.contains(.undefinedLength) }
     /// The numbers in the value have the most significant byte first.

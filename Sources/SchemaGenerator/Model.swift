@@ -158,8 +158,15 @@ struct AttributePath: Sendable {
         case number(Int)
         case all
     }
+    /// What reserves a block of private elements; in a data set any block of the group may be its.
+    struct Creator: Sendable, Hashable {
+        var name: String
+        /// (gggg,00bb), of the block that answers and searches call its own.
+        var tag: UInt32
+    }
     struct Step: Sendable {
         var sequence: ElementEntry
+        var creator: Creator?
         var item: Item
     }
     enum Choice: Sendable, Equatable {
@@ -172,6 +179,7 @@ struct AttributePath: Sendable {
     }
     var steps: [Step]
     var element: ElementEntry
+    var creator: Creator?
     var vr: ValueRepresentation
     var choice: Choice
 
@@ -186,7 +194,14 @@ struct AttributePath: Sendable {
     var takesAllItems: Bool { steps.contains { $0.item == .all } }
 
     var tags: [UInt32] { steps.map(\.sequence.tag) + [element.tag] }
-    var keywords: [String] { steps.map(\.sequence.keyword) + [element.keyword] }
+    /// Of private elements their tags.
+    var keywords: [String] {
+        (steps.map { ($0.sequence, $0.creator) } + [(element, creator)]).map { element, creator in
+            creator == nil ? element.keyword : SQLText.hexadecimal(element.tag)
+        }
+    }
+    var creators: [Creator?] { steps.map(\.creator) + [creator] }
+    var isPrivate: Bool { creators.contains { $0 != nil } }
     /// `RequestAttributesSequence[0].RequestedProcedureID`.
     var text: String {
         let steps = steps.map { step in

@@ -11,7 +11,8 @@ extension ModelChecker {
             }
             guard tag & 0x1_0000 == 0 else {
                 error(
-                    "\(name.value) is private, and no dictionary tells its VR; private tags cannot be indexed",
+                    "\(name.value) is private, and its block differs from file to file; name its creator instead, as in "
+                        + "(\(name.value.dropFirst().prefix(4)),\"CREATOR\",\(name.value.dropLast().suffix(2)))",
                     name.mark)
                 return nil
             }
@@ -45,7 +46,7 @@ extension ModelChecker {
     mutating func attributePath(_ spec: ColumnSpec, _ written: Marked<String>) -> AttributePath? {
         var steps: [AttributePath.Step] = []
         var mark = written.mark
-        let parts = written.value.split(separator: ".", omittingEmptySubsequences: false)
+        let parts = Self.parts(of: written.value)
         if parts.count > 8 {
             error("a path of \(parts.count) parts; more than 8 are not followed", mark)
             return nil
@@ -53,7 +54,8 @@ extension ModelChecker {
         for (position, part) in parts.enumerated() {
             var name = part
             var item: AttributePath.Item?
-            if let bracket = part.firstIndex(of: "[") {
+            // The name of a creator may have brackets.
+            if let bracket = part.lastIndex(of: "["), part.last == "]" || !part.contains("\"") {
                 name = part[..<bracket]
                 guard part.last == "]", let written = Self.item(part[part.index(after: bracket)...].dropLast()) else {
                     error("`\(part)` must end in an item's number, [0] for the first, or in [*] for all", mark)
@@ -61,8 +63,9 @@ extension ModelChecker {
                 }
                 item = written
             }
-            guard let element = element(Marked(value: String(name), mark: mark)) else { return nil }
             let isLast = position == parts.count - 1
+            let named = pathElement(Marked(value: String(name), mark: mark), spec, isSequence: !isLast)
+            guard let (element, creator) = named else { return nil }
             if !isLast {
                 guard element.vrs == [.sq] else {
                     error(
@@ -76,7 +79,7 @@ extension ModelChecker {
                             + "\(element.keyword)[*] for all", mark)
                     return nil
                 }
-                steps.append(AttributePath.Step(sequence: element, item: item))
+                steps.append(AttributePath.Step(sequence: element, creator: creator, item: item))
             } else {
                 if item != nil {
                     error(
@@ -85,7 +88,7 @@ extension ModelChecker {
                             : "\(element.keyword) is no sequence; for one of several values write `index: N`, for all `values: all`", mark)
                     return nil
                 }
-                return attributePath(spec, steps, element, written.mark)
+                return attributePath(spec, steps, (element, creator), written.mark)
             }
             mark.column += part.utf8.count + 1
         }
@@ -93,8 +96,9 @@ extension ModelChecker {
     }
 
     private mutating func attributePath(
-        _ spec: ColumnSpec, _ steps: [AttributePath.Step], _ element: ElementEntry, _ mark: Mark
+        _ spec: ColumnSpec, _ steps: [AttributePath.Step], _ named: PathElement, _ mark: Mark
     ) -> AttributePath? {
+        let element = named.entry
         let usable = element.vrs.filter { !TypeModel.choices(of: $0).isEmpty }
         guard let vr = usable.first else {
             let what =
@@ -110,7 +114,7 @@ extension ModelChecker {
         {
             error("\(element.keyword) has one value only; leave this out", mark)
         }
-        let path = AttributePath(steps: steps, element: element, vr: vr, choice: choice)
+        let path = AttributePath(steps: steps, element: element, creator: named.creator, vr: vr, choice: choice)
         if !element.isSingleValued, choice == .single {
             let all = path.takesAllItems ? "" : ", `values: all` for all in an array,"
             error(

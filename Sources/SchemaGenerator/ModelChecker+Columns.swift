@@ -85,7 +85,8 @@ extension ModelChecker {
             return (.attribute(path), path.isArray ? natural.map(TypeModel.array) : natural)
         }
         for (key, mark) in [
-            ("index", spec.index?.mark), ("join", spec.join?.mark), ("values", spec.values?.mark), ("otherwise", spec.otherwise?.mark),
+            ("index", spec.index?.mark), ("join", spec.join?.mark), ("values", spec.values?.mark),
+            ("vr", spec.vr?.mark), ("vm", spec.vm?.mark), ("otherwise", spec.otherwise?.mark),
             ("level", spec.level?.mark), ("search", spec.search?.mark),
         ] {
             if let mark { error("`\(key)` is for columns with `tag:`", mark) }
@@ -287,6 +288,9 @@ extension ModelChecker {
             case .number: [.int, .bigint, .double].contains(column.type.element)
             }
         if !fits { error("`search: \(search.rawValue)` does not go with \(column.type.spelling)", mark) }
+        if column.attribute?.isPrivate == true, column.level == .instance {
+            error("instances are searched by tag, which a private element has another of in each file", mark)
+        }
         for also in spec.also {
             guard let element = element(also.keyword), let level = one(of: Level.allCases, also.level, "level") else {
                 continue

@@ -7,6 +7,8 @@ struct ModelChecker {
     private(set) var diagnostics: [Diagnostic] = []
     /// Columns of the table at hand that have an error of their own; what refers to them is not reported too.
     var brokenColumns: Set<String> = []
+    /// By group, in the order in which they get their blocks.
+    var creators: [UInt16: [String]] = [:]
 
     init(path: String, registry: Registry) {
         self.path = path

@@ -15,7 +15,7 @@ enum SQLText {
             case .index(let index): text += ", value \(index + 1)"
             case .joined, .all: text += ", all values"
             }
-            parts.append("\(text) (\(tag(path.element.tag)))")
+            parts.append(path.creator == nil ? "\(text) (\(tag(path.element.tag)))" : text)
         case .hash(let other): parts.append("SeaHash of \(other) in 20 digits")
         case .context, .service: break
         case .computedOnLoad: parts.append("computed when the row is loaded")

@@ -62,6 +62,8 @@ struct ColumnSpec: Sendable {
     var index: Marked<Int>?
     var join: Marked<Bool>?
     var values: Marked<String>?
+    var vr: Marked<String>?
+    var vm: Marked<String>?
     var required: Marked<Bool>?
     var defaultValue: Marked<String>?
     var level: Marked<String>?

@@ -10,7 +10,7 @@ package struct SpecReader {
         "about", "level", "stores", "key", "indexes", "variants", "partition", "doris", "load", "since", "columns",
     ]
     package static let columnKeys = [
-        "name", "tag", "from", "load", "otherwise", "type", "index", "join", "values", "required", "default", "level", "search",
+        "name", "tag", "from", "load", "otherwise", "type", "index", "join", "values", "vr", "vm", "required", "default", "level", "search",
         "also", "stores", "comment", "since", "renamed_from",
     ]
 
@@ -74,6 +74,8 @@ package struct SpecReader {
             case "index": column.index = integer(value, key)
             case "join": column.join = boolean(value, key)
             case "values": column.values = text(value, key)
+            case "vr": column.vr = text(value, key)
+            case "vm": column.vm = text(value, key)
             case "required": column.required = boolean(value, key)
             case "default": column.defaultValue = text(value, key)
             case "level": column.level = text(value, key)

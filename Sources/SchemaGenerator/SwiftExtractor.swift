@@ -4,6 +4,8 @@ import Dictionary
 enum SwiftExtractor {
     /// Columns by the elements they come from, ascending by tag; below a sequence, by the item.
     private final class Place {
+        /// How a private element is found.
+        var look: String?
         var columns: [ColumnModel] = []
         var items: [Int: [UInt32: Place]] = [:]
         var allItems: [UInt32: Place] = [:]
@@ -31,7 +33,7 @@ enum SwiftExtractor {
         for (column, path) in attributes {
             text += "        var \(column.swiftName): \(column.type.swiftType)\(path.takesAllItems ? " = []" : "?")\n"
         }
-        let places = root.sorted { $0.key < $1.key }
+        let places = root.filter { $0.value.look == nil }.sorted { $0.key < $1.key }
         for (tag, _) in places { text += "        var \(seen(tag)) = false\n" }
         text += "        for _element in _dataSet.elements {\n"
         text += "            switch _element.tag.rawValue {\n"
@@ -42,6 +44,7 @@ enum SwiftExtractor {
             text += body(place, indent: "                ", depth: 0)
         }
         text += "            default: break\n            }\n        }\n"
+        text += elements(root.filter { $0.value.look != nil }, indent: "        ", depth: -1)
         for (column, path) in attributes where !column.isNullable && column.otherwise == nil {
             let tags = path.tags.map { "Tag(\(SwiftText.tag($0)))" }.joined(separator: ", ")
             let value = path.takesAllItems ? " = ValueReader.filled(\(column.swiftName))" : ""
@@ -76,6 +79,13 @@ enum SwiftExtractor {
         let tag = path.tags[depth]
         let place = places[tag] ?? Place()
         places[tag] = place
+        if let creator = path.creators[depth] {
+            let group = "0x" + SQLText.hexadecimal(tag).prefix(4)
+            let element = "0x" + SQLText.hexadecimal(tag).suffix(2)
+            let vr = depth == path.steps.count ? SwiftTables.vr(path.vr.rawValue) : "sq"
+            place.look =
+                "_reader.privateElement(\(group), \(SwiftText.string(creator.name)), \(element), as: .\(vr))"
+        }
         guard depth < path.steps.count else { return place.columns.append(column) }
         switch path.steps[depth].item {
         case .number(let item): insert(column, path, depth + 1, into: &place.items[item, default: [:]])
@@ -110,7 +120,7 @@ enum SwiftExtractor {
 
     private static func elements(_ places: [UInt32: Place], indent: String, depth: Int) -> String {
         places.sorted { $0.key < $1.key }.map { tag, place in
-            "\(indent)if let _element = _reader.dataSet.element(Tag(\(SwiftText.tag(tag)))) {\n"
+            "\(indent)if let _element = \(place.look ?? "_reader.dataSet.element(Tag(\(SwiftText.tag(tag))))") {\n"
                 + body(place, indent: indent + "    ", depth: depth + 1) + "\(indent)}\n"
         }.joined()
     }

@@ -86,7 +86,7 @@ enum SwiftTables {
         return "ColumnSchema(\(parts.joined(separator: ", ")))"
     }
 
-    private static func vr(_ name: String) -> String {
+    static func vr(_ name: String) -> String {
         let name = name.lowercased()
         return name == "as" || name == "is" ? "`\(name)`" : name
     }
@@ -94,9 +94,14 @@ enum SwiftTables {
     private static func steps(_ path: AttributePath) -> String {
         let steps = path.steps.map { step in
             let item = if case .number(let number) = step.item { ".number(\(number))" } else { ".all" }
-            return "PathStep(\(SwiftText.tag(step.sequence.tag)), \(item))"
+            return "PathStep(\(SwiftText.tag(step.sequence.tag)), \(item)\(creator(step.creator)))"
         }
-        return (steps + ["PathStep(\(SwiftText.tag(path.element.tag)))"]).joined(separator: ", ")
+        let last = "PathStep(\(SwiftText.tag(path.element.tag))\(creator(path.creator)))"
+        return (steps + [last]).joined(separator: ", ")
+    }
+
+    private static func creator(_ creator: AttributePath.Creator?) -> String {
+        creator.map { ", creator: \(SwiftText.string($0.name))" } ?? ""
     }
 
     static func caseName(_ type: TypeModel) -> String {

@@ -17,8 +17,42 @@ import Testing
         ),
         (
             "name: x, tag: '(0011,0010)'",
-            "12:24: error: (0011,0010) is private, and no dictionary tells its VR; private tags cannot be indexed"
+            "12:24: error: (0011,0010) is private, and its block differs from file to file; name its creator instead, as in (0011,\"CREATOR\",10)"
         ),
+        (
+            "name: x, tag: '(0029,\"ACME 1.2\",08)'",
+            "12:24: error: no dictionary tells the VR of a private element; add a `vr:`, such as `vr: LO`"
+        ),
+        ("name: x, tag: '(0029,\"ACME\",08)', vr: CX", "12:48: error: no VR `CX`; did you mean `CS`?"),
+        (
+            "name: x, tag: '(0029,\"ACME\",08)', vr: SQ",
+            "12:24: error: (0029,\"ACME\",08) is a sequence; take an attribute of an item, as in (0029,\"ACME\",08)[0].CodeValue"
+        ),
+        (
+            "name: x, tag: '(0029,\"ACME\",08)', vr: CS, vm: some",
+            "12:56: error: `some` is no VM; write 1, 3, 1-n or 2-4, as the standard does"
+        ),
+        (
+            "name: x, tag: '(0029,\"ACME\",08)', vr: CS, vm: 1-n",
+            "12:24: error: (0029,\"ACME\",08) can have several values (VM 1-n); add `index: 0` for the first, `values: all` for all in an array, or `join: true` for all as one text"
+        ),
+        (
+            "name: x, tag: '(0029,\"ACME\",1008)', vr: CS",
+            "12:24: error: `(0029,\"ACME\",1008)` is no private tag; write (gggg,\"CREATOR\",ee): group and element in hexadecimal digits, without the block, and the creator as files have it"
+        ),
+        (
+            "name: x, tag: '(0028,\"ACME\",08)', vr: CS",
+            "12:24: error: group 0028 is not private; private groups are odd"
+        ),
+        (
+            "name: x, tag: PatientID, vr: LO",
+            "12:39: error: the dictionary tells VR and VM of PatientID; leave this out"
+        ),
+        (
+            "name: x, tag: '(0029,\"ACME\",08)', vr: CS, level: instance, search: exact",
+            "12:77: error: instances are searched by tag, which a private element has another of in each file"
+        ),
+        ("name: x, from: service, type: int, vm: 1", "12:49: error: `vm` is for columns with `tag:`"),
         ("name: x, tag: '(0012,FFFF)'", "12:24: error: the dictionary has no (0012,FFFF)"),
         ("name: x, tag: '(0012)'", "12:24: error: `(0012)` is no tag; write (gggg,eeee) in hexadecimal digits"),
         (

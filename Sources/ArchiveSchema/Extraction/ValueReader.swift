@@ -86,6 +86,13 @@ struct ValueReader {
         return scanned.text
     }
 
+    /// The private element of this creator (PS3.5 7.8.1), wherever its block lies. Where the file does not tell its VR,
+    /// `vr` does.
+    func privateElement(_ group: UInt16, _ creator: String, _ number: UInt8, as vr: VR) -> Element? {
+        let element = dataSet.privateElement(group: group, creator: creator, element: number)
+        return element?.vr == .un ? element?.read(as: vr) : element
+    }
+
     /// Goes into an item of a sequence; the data set around it is returned for `leave`. Nil when there is no such item.
     mutating func enter(item index: Int, of element: Element) -> DataSet? {
         let item: DataSet?

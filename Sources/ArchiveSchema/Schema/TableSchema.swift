@@ -118,19 +118,29 @@ public struct PathStep: Hashable, Sendable {
         case all
     }
 
+    /// Of a private element the tag that searches and answers have; in a data set it is in any block of its creator.
     public let tag: Tag
     /// Which item of the sequence; nil for the attribute itself.
     public let item: Item?
+    /// Who reserves its block, if it is a private element.
+    public let creator: String?
 
-    init(_ tag: UInt32, _ item: Item? = nil) {
+    init(_ tag: UInt32, _ item: Item? = nil, creator: String? = nil) {
         self.tag = Tag(tag)
         self.item = item
+        self.creator = creator
     }
 
     /// The attribute itself.
     public init(_ tag: Tag) {
         self.tag = tag
         item = nil
+        creator = nil
+    }
+
+    /// The element (gggg,00bb) that says who reserves the block; nil when it is not private.
+    public var creatorTag: Tag? {
+        creator.map { _ in Tag(group: tag.group, element: tag.element >> 8) }
     }
 }
 

@@ -8,8 +8,8 @@ struct AnswerPlan {
         /// A column of the result.
         case column(Int, ColumnSchema)
         case sequence(Items)
-        /// The same in every answer: everything between `"vr"` and the closing brace, in JSON.
-        case constant([UInt8])
+        /// The same in every answer, in JSON without its quotes.
+        case constant(VR, [UInt8])
         case retrieveURL
         case modalities
         case number(Int, VR)
@@ -58,12 +58,19 @@ struct AnswerPlan {
                 names.append(column.name)
             }
             leaves.append((column.steps[...], .column(place, column)))
+            // Private elements come with those that reserve their blocks.
+            for (depth, step) in column.steps.enumerated() {
+                guard let creator = step.creator, let tag = step.creatorTag else { continue }
+                var text: [UInt8] = []
+                text.appendEscaped(creator.utf8)
+                leaves.append((column.steps[..<depth] + [PathStep(tag)], .constant(.lo, text)))
+            }
         }
         columns = names
         modalities = names.count
         let computed: [(UInt32, Field)] = [
-            (0x0008_0005, .constant(Array(",\"Value\":[\"ISO_IR 192\"]".utf8))),
-            (0x0008_0056, .constant(Array(",\"Value\":[\"ONLINE\"]".utf8))),
+            (0x0008_0005, .constant(.cs, Array("ISO_IR 192".utf8))),
+            (0x0008_0056, .constant(.cs, Array("ONLINE".utf8))),
             (0x0008_0061, .modalities),
             (0x0020_1206, .number(names.count + 1, .is)),
             (0x0020_1208, .number(names.count + 2, .is)),
@@ -140,9 +147,11 @@ struct AnswerPlan {
                     write(items.numbered[number] ?? items.all, result, row, place + [number], &out)
                 }
                 out.append(UInt8(ascii: "]"))
-            case .constant(let bytes):
-                out.append(contentsOf: "CS\"".utf8)
+            case .constant(let vr, let bytes):
+                out.append(vr)
+                out.append(contentsOf: "\",\"Value\":[\"".utf8)
                 out.append(contentsOf: bytes)
+                out.append(contentsOf: "\"]".utf8)
             case .retrieveURL:
                 out.append(contentsOf: "UR\",\"Value\":[\"".utf8)
                 out.appendEscaped((retrieveRoot ?? "").utf8)

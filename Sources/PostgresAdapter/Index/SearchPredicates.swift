@@ -33,7 +33,8 @@ struct SearchPredicates {
             let name = isOfStudy ? "m.\(column.sqlName)" : "s.\(column.sqlName)"
             guard
                 let condition = condition(
-                    match.matching, name, column.type, isName: match.vr == .pn, isFuzzy: query.fuzzyMatching)
+                    match.matching, name, column.type, isName: (column.vr ?? match.vr) == .pn,
+                    isFuzzy: query.fuzzyMatching)
             else {
                 warnings.append("\(match.path) cannot be matched this way and was not matched")
                 continue
