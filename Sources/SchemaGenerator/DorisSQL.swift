@@ -21,7 +21,7 @@ enum DorisSQL {
     static func head(_ table: TableModel) -> String {
         let quote = ReservedWords.doris
         let list = { (names: [String]) in names.map(quote).joined(separator: ", ") }
-        let columns = table.columns(in: .doris)
+        let columns = table.allColumns(in: .doris)
         let rows = columns.map { column in
             let comment = SQLText.comment(column)
             return [

@@ -39,6 +39,8 @@ struct TableModel: Sendable {
     var load: LoadModel?
     var since: Int
     var columns: [ColumnModel]
+    /// Still in the databases, and nothing more: the first step of taking a column out.
+    var retired: [ColumnModel] = []
 
     /// Rows are made from data sets, not by services alone.
     var isExtracted: Bool {
@@ -47,6 +49,11 @@ struct TableModel: Sendable {
 
     func columns(in store: Store) -> [ColumnModel] {
         columns.filter { $0.stores.contains(store) && !(store == .postgres && $0.isComputedOnLoad) }
+    }
+
+    /// With the retired ones, behind the others: what the database has.
+    func allColumns(in store: Store) -> [ColumnModel] {
+        columns(in: store) + retired.filter { $0.stores.contains(store) }
     }
 
     /// The table of `variants`: the same columns and indexes, and a hash of the searched values in the key.
@@ -127,6 +134,7 @@ struct ColumnModel: Sendable {
     var stores: Set<Store>
     var comment: String
     var since: Int
+    var isRetired = false
     var renamedFrom: String?
 
     enum Source: Sendable {

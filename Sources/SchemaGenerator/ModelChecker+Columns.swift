@@ -65,6 +65,17 @@ extension ModelChecker {
         }
         column.isNullable = isNullable(spec, column)
         column.defaultValue = defaultValue(spec, column)
+        if let status = spec.status {
+            if status.value != "retired" {
+                error("`status` can only be retired, and this is `\(status.value)`", status.mark)
+            }
+            if let computed = spec.load {
+                error("a column that is computed on load is not filled by messages; take it out at once", computed.mark)
+            }
+            column.isRetired = true
+            column.isNullable = true
+            return column
+        }
         if case .service = source, !column.isNullable, column.defaultValue == nil,
             table.columns.contains(where: { $0.tag != nil })
         {

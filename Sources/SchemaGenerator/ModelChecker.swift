@@ -59,7 +59,9 @@ struct ModelChecker {
             columns: [])
         if table.columns.isEmpty { error("table `\(table.name.value)` has no columns", table.name.mark) }
         brokenColumns = []
-        model.columns = columns(table, model, spec)
+        let all = columns(table, model, spec)
+        model.columns = all.filter { !$0.isRetired }
+        model.retired = all.filter(\.isRetired)
         resolveHashes(table, &model)
         checkKey(table, &model)
         model.indexes = indexes(table, model)
@@ -123,13 +125,15 @@ struct ModelChecker {
                 if isLower, !column.type.isText {
                     error("lower(\(bare)) is for text, and `\(bare)` is \(column.type.spelling)", name.mark)
                 } else if column.type.isArray, spec.count > 1 {
-                    error("`\(bare)` is an array, whose elements have an index of their own: write [\(bare)]", name.mark)
+                    error(
+                        "`\(bare)` is an array, whose elements have an index of their own: write [\(bare)]", name.mark)
                 }
                 if let length = column.type.element.characters, length > 512 {
                     error("`\(bare)` has \(length) characters; more than 512 fit no index", name.mark)
                 }
                 parts.append(isLower ? .lower(bare) : .column(bare))
             }
+            guard parts.count == spec.count else { continue }
             let names = parts.map(\.column)
             if parts.map({ $0 == .column($0.column) }).allSatisfy({ $0 }), model.key.starts(with: names) {
                 error("the key serves this index already; leave it out", first.mark)
@@ -229,6 +233,10 @@ struct ModelChecker {
     mutating func column(_ name: Marked<String>, _ model: TableModel, _ what: String) -> ColumnModel? {
         if let column = model.columns.first(where: { $0.name == name.value }) { return column }
         if brokenColumns.contains(name.value) { return nil }
+        if model.retired.contains(where: { $0.name == name.value }) {
+            error("\(what) column `\(name.value)` is retired, and nothing may rest on it; take it out here", name.mark)
+            return nil
+        }
         let hint = nearest(to: name.value, among: model.columns.map(\.name)).map { "; did you mean `\($0)`?" } ?? ""
         error("\(what) column `\(name.value)` is no column of `\(model.name)`\(hint)", name.mark)
         return nil

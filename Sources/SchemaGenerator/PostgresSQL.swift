@@ -5,7 +5,7 @@ enum PostgresSQL {
     }
 
     private static func statements(_ table: TableModel) -> String {
-        let columns = table.columns(in: .postgres)
+        let columns = table.allColumns(in: .postgres)
         let quote = ReservedWords.postgres
         let name = quote(table.name)
         var rows = columns.map { column in

@@ -21,6 +21,7 @@ enum SQLText {
         case .computedOnLoad: parts.append("computed when the row is loaded")
         }
         if !column.comment.isEmpty { parts.append(column.comment) }
+        if column.isRetired { parts.insert("retired, no longer filled", at: 0) }
         return parts.joined(separator: ": ")
     }
 

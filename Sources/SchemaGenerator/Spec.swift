@@ -72,5 +72,6 @@ struct ColumnSpec: Sendable {
     var stores: [Marked<String>]?
     var comment = ""
     var since = 1
+    var status: Marked<String>?
     var renamedFrom: Marked<String>?
 }

@@ -11,7 +11,7 @@ package struct SpecReader {
     ]
     package static let columnKeys = [
         "name", "tag", "from", "load", "otherwise", "type", "index", "join", "values", "vr", "vm", "required", "default", "level", "search",
-        "also", "stores", "comment", "since", "renamed_from",
+        "also", "stores", "comment", "since", "status", "renamed_from",
     ]
 
     init(path: String) { self.path = path }
@@ -87,6 +87,7 @@ package struct SpecReader {
             case "stores": column.stores = texts(value, key)
             case "comment": column.comment = sentence(value, key)
             case "since": column.since = integer(value, key)?.value ?? 1
+            case "status": column.status = text(value, key)
             default: column.renamedFrom = text(value, key)
             }
         }

@@ -222,8 +222,11 @@ public struct TableSchema: Sendable {
     public let about: String
     /// What one row stands for; nil for rows that are no DICOM entity.
     public let level: QueryLevel?
-    /// In the order of the DDL.
+    /// Those that are filled, in the order of the DDL.
     public let columns: [ColumnSchema]
+    /// Those that are still in the databases, and may be NULL, but are filled, searched, shown and loaded no more. They are
+    /// behind the others.
+    public let retired: [ColumnSchema]
     /// The columns of the primary key.
     public let key: [String]
     /// In PostgreSQL, beside the key's.

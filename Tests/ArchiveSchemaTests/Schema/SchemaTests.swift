@@ -26,6 +26,7 @@ import Testing
         #expect(code.path == [.procedureCodeSequence, .codeValue] && code.steps.first?.item == .all)
         #expect(state.column("requested_procedure_id")?.steps.map(\.item) == [.number(0), nil])
         #expect(state.indexes.first { $0.parts == ["procedure_code"] }?.method == .gin)
+        #expect(state.retired.isEmpty)
         let json = try #require(ArchiveSchema.table("dicom_json_meta"))
         #expect(json.dorisDDL == nil && json.routineLoad == nil && json.topic == nil)
         #expect(json.column("json_status")?.defaultValue == "0" && json.column("json_status")?.isNullable == false)
