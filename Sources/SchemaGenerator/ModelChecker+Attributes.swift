@@ -85,7 +85,8 @@ extension ModelChecker {
                     error(
                         element.vrs == [.sq]
                             ? "\(part) is an item; say which attribute of it, as in \(part).CodeValue"
-                            : "\(element.keyword) is no sequence; for one of several values write `index: N`, for all `values: all`", mark)
+                            : "\(element.keyword) is no sequence; for one of several values write `index: N`, for all `values: all`",
+                        mark)
                     return nil
                 }
                 return attributePath(spec, steps, (element, creator), written.mark)

@@ -45,7 +45,17 @@ public enum SchemaGenerator {
         return GeneratorOutput(files: files.sorted { $0.name < $1.name }, warnings: warnings)
     }
 
-    /// Raw, parsed, checked: what both renderers start from.
+    /// Generates the pages of `docs/` that show what is in the spec.
+    /// - Throws: every error found in the spec.
+    public static func documents(
+        specPath: String, spec: [UInt8], registry: Registry
+    ) throws(GeneratorFailure) -> GeneratorOutput {
+        let (model, warnings) = try model(specPath: specPath, spec: spec, registry: registry)
+        let page = GeneratedFile(name: "search-keys.md", contents: SearchKeysDocument.document(model))
+        return GeneratorOutput(files: [page], warnings: warnings)
+    }
+
+    /// Raw, parsed, checked: what all renderers start from.
     private static func model(
         specPath: String, spec: [UInt8], registry: Registry
     ) throws(GeneratorFailure) -> (SchemaModel, warnings: [Diagnostic]) {

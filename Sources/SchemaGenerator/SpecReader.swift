@@ -10,7 +10,8 @@ package struct SpecReader {
         "about", "level", "stores", "key", "indexes", "variants", "partition", "doris", "load", "since", "columns",
     ]
     package static let columnKeys = [
-        "name", "tag", "from", "load", "otherwise", "type", "index", "join", "values", "vr", "vm", "required", "default", "level", "search",
+        "name", "tag", "from", "load", "otherwise", "type", "index", "join", "values", "vr", "vm", "required",
+        "default", "level", "search",
         "also", "stores", "comment", "since", "status", "renamed_from",
     ]
 

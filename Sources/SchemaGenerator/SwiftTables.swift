@@ -19,7 +19,8 @@ enum SwiftTables {
         var text = "extension \(table.rowName) {\n    /// \(table.about)\n"
         text += "    public static let table = TableSchema(\n"
         text += "        name: \(SwiftText.string(table.name)), about: \(SwiftText.string(table.about)),\n"
-        text += "        level: \(table.level.map { ".\($0.rawValue)" } ?? "nil"), columns: columns, retired: retired,\n"
+        text +=
+            "        level: \(table.level.map { ".\($0.rawValue)" } ?? "nil"), columns: columns, retired: retired,\n"
         text += "        key: [\(table.key.map(SwiftText.string).joined(separator: ", "))],\n"
         if table.indexes.isEmpty {
             text += "        indexes: [],\n"
@@ -42,7 +43,8 @@ enum SwiftTables {
         } else {
             text += "        doris: nil,\n"
         }
-        text += "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
+        text +=
+            "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
         text += "    private static let columns: [ColumnSchema] = [\n"
         text += table.rowColumns.map { "        \(column($0, of: table)),\n" }.joined()
         text += "    ]\n\n    private static let retired: [ColumnSchema] = ["

@@ -6,6 +6,7 @@ struct Invocation {
         case dictionary
         case archiveSchema = "archive-schema"
         case sql
+        case docs
     }
 
     static let usage = """

@@ -7,6 +7,7 @@ import SchemaGenerator
 ///     schema-generator dictionary     --package DIR --output DIR   the Swift sources of DICOMDictionary
 ///     schema-generator archive-schema --package DIR --output DIR   the Swift sources of ArchiveSchema
 ///     schema-generator sql            --package DIR --output DIR   DDL and load jobs; removes other .sql files there
+///     schema-generator docs           --package DIR --output DIR   the generated pages of docs/
 ///
 /// Exits with 1 when an input is wrong, with `path:line:column: error: message` on standard error, and with 64 when
 /// called wrongly.
@@ -50,17 +51,27 @@ struct SchemaGeneratorTool {
             let spec = try files.read(specPath)
             let output = try SchemaGenerator.sqlFiles(specPath: specPath, spec: spec, registry: registry)
             for warning in output.warnings { complain(warning.description) }
-            var changed = 0
-            for file in output.files where try files.write(file) {
-                print("wrote \(file.name)")
-                changed += 1
-            }
+            var changed = try write(output.files, files)
             for name in try files.removeOthers(than: Set(output.files.map(\.name)), pathExtension: "sql") {
                 print("removed \(name)")
                 changed += 1
             }
             print("\(output.files.count) files, \(changed) changed")
+        case .docs:
+            let output = try SchemaGenerator.documents(
+                specPath: specPath, spec: try files.read(specPath), registry: registry)
+            _ = try write(output.files, files)
         }
+    }
+
+    /// Returns how many were changed.
+    private static func write(_ generated: [GeneratedFile], _ files: PackageFiles) throws -> Int {
+        var changed = 0
+        for file in generated where try files.write(file) {
+            print("wrote \(file.name)")
+            changed += 1
+        }
+        return changed
     }
 
     private static func complain(_ text: String) {

@@ -23,6 +23,44 @@ import Testing
         }
     }
 
+    @Test func theCommittedPageIsTheGeneratedOne() throws {
+        let output = try SchemaGenerator.documents(
+            specPath: "fields.yaml", spec: PackageFolder.bytes("dictionary/fields.yaml"),
+            registry: try #require(SpecSamples.registry))
+        #expect(output.files.map(\.name) == ["search-keys.md"])
+        let committed = String(decoding: try PackageFolder.bytes("docs/search-keys.md"), as: UTF8.self)
+        #expect(
+            output.files.first?.contents == committed, "run `swift package generate-sql` and commit docs/search-keys.md"
+        )
+    }
+
+    @Test func thePageTellsHowEachKeyIsFound() throws {
+        let spec = SpecSamples.spec(
+            "name: a, tag: PatientID, level: patient, search: exact, also: {AccessionNumber: study}",
+            "name: b, tag: 'ProcedureCodeSequence[*].CodeValue', level: study, search: wildcard",
+            "name: c, tag: '(0029,\"ACME\",08)', vr: DA, level: series, search: date",
+            "name: d, tag: ImageType, join: true, type: text(64), level: series",
+            "name: e, tag: StudyID, level: study, search: exact, status: retired"
+        ).replacing("    doris: {", with: "    indexes: [[tenant_id, a], [b]]\n    doris: {")
+        let page = try SchemaGenerator.documents(
+            specPath: "fields.yaml", spec: Array(spec.utf8), registry: try #require(SpecSamples.registry)
+        ).files.first?.contents
+        let lines = page?.split(separator: "\n").filter { $0.hasPrefix("| ") || $0.hasPrefix("## ") } ?? []
+        let heading = "| keyword | tag | column | matching | index |"
+        #expect(
+            lines == [
+                "## Patients: in searches for studies, series and instances", Substring(heading),
+                "| PatientID | 00100020 | `things.a` | equal, `*` and `?` | `things_a_idx` |",
+                "## Studies: in searches for studies, series and instances", Substring(heading),
+                "| AccessionNumber | 00080050 | `things.a` | equal, `*` and `?` | `things_a_idx` |",
+                "| ProcedureCodeSequence.CodeValue | 00081032.00080100 | `things.b` | equal, `*` and `?`; any of its values | `things_b_idx` (equal values) |",
+                "## Series: in searches for series and instances", Substring(heading),
+                "| (0029,\"ACME\",08) | 00291008 | `things.c` | a day, a range of days | none |",
+                "## Answered, not searched", "| keyword | tag | column | level |",
+                "| ImageType | 00080008 | `things.d` | series |",
+            ])
+    }
+
     @Test func theSpecHasNoWarnings() throws {
         let output = try SpecSamples.generate(PackageFolder.bytes("dictionary/fields.yaml"))
         #expect(output.warnings == [])

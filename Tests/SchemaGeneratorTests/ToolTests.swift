@@ -119,6 +119,6 @@ struct ToolTests {
         let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         #expect(process.terminationStatus == 64)
-        #expect(text.hasPrefix("error: \(message)\nusage: schema-generator (dictionary | archive-schema | sql)"))
+        #expect(text.hasPrefix("error: \(message)\nusage: schema-generator (dictionary | archive-schema | sql | docs)"))
     }
 }
