@@ -64,6 +64,25 @@ import Testing
         #expect(row.patientID == "P 1" && row.patientSex == nil && row.accessionNumber == nil && row.studyID == nil)
     }
 
+    @Test func ofSeveralValuesEachHasItsRule() throws {
+        let (row, problems) = try state {
+            let names = ["A^B=", String(repeating: "x", count: 200), "", "M\u{fc}ller"].joined(separator: "\\")
+            $0.set(.nameOfPhysiciansReadingStudy, vr: .pn, bytes: Array(names.unicodeScalars.map { UInt8($0.value) }))
+            var item = DataSetBuilder()
+            item.set(.codeValue, vr: .ob, bytes: [1, 2])
+            $0.set(.procedureCodeSequence, items: [item, DataSetBuilder()])
+        }
+        #expect(row.readingPhysiciansName?.count == 4)
+        #expect(row.readingPhysiciansName?.prefix(3) == ["A^B", String(repeating: "x", count: 194), nil])
+        #expect(row.procedureCode == nil)
+        #expect(
+            problems == [
+                "dicom_state_meta.procedure_code (0008,1032)[0](0008,0100): wrong-vr, null",
+                "dicom_state_meta.reading_physicians_name (0008,1060): outside-character-set, guessed",
+                "dicom_state_meta.reading_physicians_name (0008,1060): too-long, shortened",
+            ])
+    }
+
     @Test func textIsShortenedAndNoted() throws {
         let (row, problems) = try state {
             $0.set(.studyDescription, vr: .lo, bytes: Array(String(repeating: "x", count: 70).utf8))
