@@ -74,7 +74,7 @@ let package = Package(
 
         // The archive
         module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
-        module("PostgresAdapter", ["Archive", "ArchiveSchema", "CLibPQ"]),
+        module("PostgresAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibPQ"]),
         module("DorisAdapter", ["Archive", "ArchiveSchema", "CLibMariaDB"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),

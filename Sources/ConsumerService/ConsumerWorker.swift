@@ -1,6 +1,5 @@
 import Archive
 import ArchiveSchema
-import Glibc
 import ServiceKit
 
 /// One member of the group: the loop of one thread.
@@ -51,12 +50,12 @@ final class ConsumerWorker {
     private func next() throws -> [ReceivedMessage] {
         var messages = try consumer.poll(limit: configuration.batchInstances, timeoutMilliseconds: 250)
         if messages.isEmpty { return [] }
-        let deadline = Self.now() + UInt64(max(0, configuration.batchMilliseconds))
+        let deadline = MonotonicClock.milliseconds + max(0, configuration.batchMilliseconds)
         while messages.count < configuration.batchInstances {
-            let now = Self.now()
+            let now = MonotonicClock.milliseconds
             if now >= deadline { break }
             let more = try consumer.poll(
-                limit: configuration.batchInstances - messages.count, timeoutMilliseconds: Int(deadline - now))
+                limit: configuration.batchInstances - messages.count, timeoutMilliseconds: deadline - now)
             if more.isEmpty { break }
             messages += more
         }
@@ -171,11 +170,5 @@ final class ConsumerWorker {
     private func setHealthy(_ value: Bool) {
         if value != isHealthy { metrics.healthyWorkers.add(value ? 1 : -1) }
         isHealthy = value
-    }
-
-    private static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
     }
 }

@@ -30,7 +30,7 @@ final class StoreHandler: AssociationHandler {
         let sopClassUID: String
         let transferSyntax: String
         let provisionalHeader: [UInt8]
-        let began: Int64
+        let began: Double
     }
 
     init(shared: StoreSCPShared, association: NegotiatedAssociation, peer: String) {
@@ -63,7 +63,7 @@ final class StoreHandler: AssociationHandler {
             return Operation(
                 writer: try shared.spool.begin(headerLength: header.count), tenant: tenant, instanceUID: instanceUID,
                 sopClassUID: context.abstractSyntax, transferSyntax: context.transferSyntax,
-                provisionalHeader: header, began: WallClock.microseconds)
+                provisionalHeader: header, began: MonotonicClock.seconds)
         } catch { throw refusal(of: error) }
     }
 
@@ -103,7 +103,7 @@ final class StoreHandler: AssociationHandler {
             self.operation = nil
             shared.metrics.instances.add()
             shared.metrics.bytes.add(Int(clamping: operation.writer.dataSetSize))
-            shared.metrics.seconds.observe(Double(WallClock.microseconds - operation.began) / 1e6)
+            shared.metrics.seconds.observe(MonotonicClock.seconds - operation.began)
             return .success
         } catch {
             drop()

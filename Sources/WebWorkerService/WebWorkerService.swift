@@ -1,5 +1,4 @@
 public import Archive
-import Glibc
 public import ServiceKit
 import Synchronization
 
@@ -95,20 +94,20 @@ public final class WebWorkerService: Sendable {
     }
 
     private func run(_ stop: StopToken) {
-        var schedule = CompactionSchedule(configuration, now: Self.seconds())
+        var schedule = CompactionSchedule(configuration, now: MonotonicClock.seconds)
         var failures = 0
         while !stop.wait(
             milliseconds: failures == 0 ? configuration.lookMilliseconds : min(30_000, 500 << min(failures, 6)))
         {
             do {
-                let step = schedule.next(load.sample(), now: Self.seconds())
+                let step = schedule.next(load.sample(), now: MonotonicClock.seconds)
                 switch step {
                 case .postpone: postponed.add()
                 case .settled:
                     try compact(idleMicroseconds: Int64(configuration.restMilliseconds) * 1_000, stop)
                 case .everything:
                     try compact(idleMicroseconds: 0, stop)
-                    schedule.finishedRound(now: Self.seconds())
+                    schedule.finishedRound(now: MonotonicClock.seconds)
                 }
                 isHealthy.store(true, ordering: .relaxed)
                 failures = 0
@@ -163,11 +162,5 @@ public final class WebWorkerService: Sendable {
             "tenant_id": .string(task.series.tenantID), "series_uid": .string(task.series.seriesUID),
             "retries": .int(task.retries),
         ]
-    }
-
-    private static func seconds() -> Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Glibc
 internal import ServiceKit
 
@@ -128,37 +129,19 @@ public struct DataFolder: Sendable {
         return DataFolderError("cannot \(verb) \(path): \(String(cString: strerror(number))); \(advice)")
     }
 
-    /// Names in a folder, without `.` and `..`.
-    public static func list(_ path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
-        defer { closedir(folder) }
-        var names: [String] = []
-        while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names
-    }
+    /// Names in a folder, without `.` and `..`; none when it cannot be read.
+    public static func list(_ path: String) -> [String] { (try? PosixFileSystem().list(path)) ?? [] }
 
     /// Writes a file so that readers see the old one or the new one, also after a power cut.
     public static func write(_ text: String, to path: String) throws(DataFolderError) {
         let temporary = "\(path).\(getpid()).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("write", path) }
-        let bytes = Array(text.utf8)
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes[offset...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 {
-                offset += count
-            } else if errno != EINTR {
-                let problem = failure("write", path)
-                close(descriptor)
-                unlink(temporary)
-                throw problem
-            }
+        guard writeAll(text.utf8, to: descriptor) else {
+            let problem = failure("write", path)
+            close(descriptor)
+            unlink(temporary)
+            throw problem
         }
         guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
             let problem = failure("write", path)

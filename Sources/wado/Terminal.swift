@@ -39,16 +39,8 @@ final class Terminal: Sendable {
     }
 
     private static func write(_ text: String, to descriptor: Int32) {
-        let bytes = Array(text.utf8)
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes[offset...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count > 0 {
-                offset += count
-            } else if errno != EINTR {
-                return
-            }
-        }
+        // Nobody is told when it cannot be shown.
+        _ = writeAll(text.utf8, to: descriptor)
     }
 
     /// Shows a line of standard error that the next one overwrites.

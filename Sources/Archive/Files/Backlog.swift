@@ -35,27 +35,27 @@ struct Backlog<Element: Sendable>: Sendable {
     private var front: [Element] = []
     private var elements: [Element] = []
     private var head = 0
-    private var postponed: [(due: UInt64, element: Element)] = []
-    private var earliestDue = UInt64.max
+    private var postponed: [(due: Int, element: Element)] = []
+    private var earliestDue = Int.max
 
     var count: Int { front.count + elements.count - head }
     var isEmpty: Bool { count == 0 }
 
     /// Also one whose time has come.
-    func hasElements(at milliseconds: UInt64) -> Bool { !isEmpty || earliestDue <= milliseconds }
+    func hasElements(at milliseconds: Int) -> Bool { !isEmpty || earliestDue <= milliseconds }
 
     mutating func append(_ element: Element) { elements.append(element) }
 
     /// Keeps an element, uncounted, until that time.
-    mutating func postpone(_ element: Element, until due: UInt64) {
+    mutating func postpone(_ element: Element, until due: Int) {
         postponed.append((due, element))
         earliestDue = min(earliestDue, due)
     }
 
     /// Appends those whose time has come, at most so many.
-    mutating func admit(_ limit: Int, at milliseconds: UInt64) {
+    mutating func admit(_ limit: Int, at milliseconds: Int) {
         guard earliestDue <= milliseconds else { return }
-        var rest: [(due: UInt64, element: Element)] = []
+        var rest: [(due: Int, element: Element)] = []
         var room = limit
         for entry in postponed {
             if entry.due <= milliseconds, room > 0 {
@@ -66,7 +66,7 @@ struct Backlog<Element: Sendable>: Sendable {
             }
         }
         postponed = rest
-        earliestDue = rest.reduce(UInt64.max) { min($0, $1.due) }
+        earliestDue = rest.reduce(Int.max) { min($0, $1.due) }
     }
 
     /// In their order, before all others.

@@ -1,3 +1,5 @@
+internal import ServiceKit
+
 /// What to do with a data set that differs from the one stored under the same UIDs.
 public enum DuplicatePolicy: String, CaseIterable, Sendable {
     /// The first one stays; the sender is told success, since its instance is in the archive.

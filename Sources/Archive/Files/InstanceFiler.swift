@@ -122,7 +122,7 @@ public final class InstanceFiler: Sendable {
                     configuration.minimumPauseMilliseconds << min(Int(pending.failures), 16),
                     configuration.maximumPauseMilliseconds)
                 if pending.failures < .max { pending.failures += 1 }
-                backlog.postpone(pending, until: now + UInt64(max(0, pause)))
+                backlog.postpone(pending, until: now + max(0, pause))
             }
         }
     }

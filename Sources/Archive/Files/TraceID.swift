@@ -33,22 +33,3 @@ public enum TraceID {
         }
     }
 }
-
-/// The time of day.
-public enum WallClock {
-    /// Microseconds since 1970 (UTC).
-    public static var microseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-}
-
-/// Time that is never set.
-enum MonotonicClock {
-    static var milliseconds: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
-    }
-}

@@ -63,7 +63,7 @@ public final class AssociationAcceptor: Sendable {
     private struct Waiting: Sendable {
         var socket: StreamSocket
         var upper: UpperLayer
-        var deadline: Int64
+        var deadline: Int
     }
 
     private let configuration: Configuration
@@ -189,7 +189,7 @@ public final class AssociationAcceptor: Sendable {
         }
     }
 
-    private func artimDeadline() -> Int64 { MonotonicClock.milliseconds + Int64(configuration.artimMilliseconds) }
+    private func artimDeadline() -> Int { MonotonicClock.milliseconds + configuration.artimMilliseconds }
 
     /// Closes the oldest connections while there are too many, or while they hold too much (16 MiB) together.
     private func limit(_ waiting: inout [Waiting]) {
@@ -285,7 +285,7 @@ public final class AssociationAcceptor: Sendable {
 
     /// True when there is room for one more association.
     private func makeRoom() -> Bool {
-        let silentSince = MonotonicClock.milliseconds - Int64(configuration.evictionMilliseconds)
+        let silentSince = MonotonicClock.milliseconds - configuration.evictionMilliseconds
         let victim: AssociationRecord?? = shared.withLock { shared in
             // Those asked to end do not count: they are about to.
             let living = shared.served.values.map(\.record).filter { $0.request.load(ordering: .acquiring) == 0 }

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import ServiceKit
 internal import Synchronization
 
 /// What the acceptor and the association's thread both see of an association.
@@ -7,7 +7,7 @@ final class AssociationRecord: Sendable {
     let socket: StreamSocket
     /// Monotonic milliseconds of the last message that ended, or the last few kilobytes of one that came in: bytes that
     /// only trickle do not count.
-    let lastActivity: Atomic<Int64>
+    let lastActivity: Atomic<Int>
     /// A message has begun and is not answered yet.
     let isBusy = Atomic<Bool>(false)
     /// Why the acceptor wants it to end: 0 not at all, 1 stopping, 2 eviction.
@@ -24,14 +24,6 @@ final class AssociationRecord: Sendable {
     func askToEnd(evict: Bool) {
         _ = request.compareExchange(expected: 0, desired: evict ? 2 : 1, ordering: .acquiringAndReleasing)
         if evict || !isBusy.load(ordering: .acquiring) { socket.shutdown(reading: true, writing: false) }
-    }
-}
-
-enum MonotonicClock {
-    static var milliseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }
 

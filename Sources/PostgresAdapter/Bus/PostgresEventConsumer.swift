@@ -1,4 +1,5 @@
 package import Archive
+import ServiceKit
 
 /// A member of a consumer group: one session, whose advisory locks are its membership and its partitions. When the
 /// session ends, however it ends, the server gives both free, and the others take over.
@@ -29,12 +30,12 @@ package final class PostgresEventConsumer: EventConsumer {
     private var owned: [Slot: Position] = [:]
     /// True when this member should own more than others have let go of yet.
     private var isWaitingForOthers = false
-    private var nextMembershipCheck: UInt64 = 0
-    private var nextCleanup: UInt64 = 0
-    private var nextSign: UInt64 = 0
+    private var nextMembershipCheck = 0
+    private var nextCleanup = 0
+    private var nextSign = 0
     private var turn = 0
     private var failures = 0
-    private var nextConnect: UInt64 = 0
+    private var nextConnect = 0
     private var isClosed = false
 
     init(connectionString: String, group: String, topics: [Topic], configuration: PostgresEventBus.Configuration) {
@@ -52,20 +53,20 @@ package final class PostgresEventConsumer: EventConsumer {
     }
 
     package func poll(limit: Int, timeoutMilliseconds: Int) throws -> [ReceivedMessage] {
-        let deadline = monotonicMilliseconds() + UInt64(max(0, timeoutMilliseconds))
+        let deadline = MonotonicClock.milliseconds + max(0, timeoutMilliseconds)
         return try guarding { connection throws(PostgresError) in
             while true {
-                if monotonicMilliseconds() >= nextMembershipCheck || isWaitingForOthers {
+                if MonotonicClock.milliseconds >= nextMembershipCheck || isWaitingForOthers {
                     try rebalance(connection)
                 }
                 try signOfLife(connection)
                 let messages = try fetch(connection, limit: max(1, limit))
                 if !messages.isEmpty { return messages }
                 try cleanUp(connection)
-                let now = monotonicMilliseconds()
+                let now = MonotonicClock.milliseconds
                 if now >= deadline { return [] }
                 let until = min(deadline, isWaitingForOthers ? now + 20 : max(now + 1, nextMembershipCheck))
-                _ = try connection.waitForNotification(timeoutMilliseconds: Int(until - now))
+                _ = try connection.waitForNotification(timeoutMilliseconds: until - now)
             }
         }
     }
@@ -119,7 +120,7 @@ package final class PostgresEventConsumer: EventConsumer {
         if isClosed {
             throw PostgresError(code: .connectionFailure, operation: "poll", message: "the consumer is closed")
         }
-        let now = monotonicMilliseconds()
+        let now = MonotonicClock.milliseconds
         if now < nextConnect {
             throw PostgresError(code: .connectionFailure, operation: "connect", message: "waiting to try again")
         }
@@ -133,7 +134,7 @@ package final class PostgresEventConsumer: EventConsumer {
             return new
         } catch {
             failures += 1
-            nextConnect = monotonicMilliseconds() + UInt64(min(5_000, 50 << min(failures, 7)))
+            nextConnect = MonotonicClock.milliseconds + min(5_000, 50 << min(failures, 7))
             throw error
         }
     }
@@ -183,7 +184,7 @@ package final class PostgresEventConsumer: EventConsumer {
     }
 
     private func rebalance(_ connection: PostgresConnection) throws(PostgresError) {
-        nextMembershipCheck = monotonicMilliseconds() + UInt64(max(10, configuration.membershipMilliseconds))
+        nextMembershipCheck = MonotonicClock.milliseconds + max(10, configuration.membershipMilliseconds)
         let members = try connection.query(
             """
             SELECT objid::bigint FROM pg_locks
@@ -290,7 +291,7 @@ package final class PostgresEventConsumer: EventConsumer {
 
     /// Says, every hour, that this group is still there, also when it has nothing to commit.
     private func signOfLife(_ connection: PostgresConnection) throws(PostgresError) {
-        let now = monotonicMilliseconds()
+        let now = MonotonicClock.milliseconds
         if now < nextSign { return }
         try connection.query(
             """
@@ -302,7 +303,7 @@ package final class PostgresEventConsumer: EventConsumer {
 
     /// Deletes what every group that is not forgotten has committed, of our partitions: when there is a batch of it, or now and then.
     private func cleanUp(_ connection: PostgresConnection) throws(PostgresError) {
-        let now = monotonicMilliseconds()
+        let now = MonotonicClock.milliseconds
         let isDue = now >= nextCleanup
         if isDue { nextCleanup = now + 5_000 }
         for (slot, position) in owned where position.committed > position.deleted {

@@ -1,3 +1,4 @@
+import ServiceKit
 import Synchronization
 
 #if canImport(Glibc)
@@ -16,7 +17,7 @@ public final class PostgresPool: Sendable {
         var idle: [PostgresConnection] = []
         var failures = 0
         var failure: PostgresError?
-        var nextAttempt: UInt64 = 0
+        var nextAttempt = 0
         var isClosed = false
     }
     private let state = Mutex(State())
@@ -87,7 +88,7 @@ public final class PostgresPool: Sendable {
             while let connection = state.idle.popLast() {
                 if connection.isAlive { return .use(connection) }
             }
-            if let failure = state.failure, monotonicMilliseconds() < state.nextAttempt { return .fail(failure) }
+            if let failure = state.failure, MonotonicClock.milliseconds < state.nextAttempt { return .fail(failure) }
             return .connect
         }
         switch next {
@@ -106,8 +107,8 @@ public final class PostgresPool: Sendable {
             state.withLock { state in
                 state.failures += 1
                 state.failure = error
-                let wait = UInt64(min(5_000, 100 << min(state.failures - 1, 6)))
-                state.nextAttempt = monotonicMilliseconds() + wait
+                let wait = min(5_000, 100 << min(state.failures - 1, 6))
+                state.nextAttempt = MonotonicClock.milliseconds + wait
             }
             throw error
         }
@@ -132,12 +133,6 @@ public final class PostgresPool: Sendable {
             if !state.isClosed { state.idle.append(connection) }
         }
     }
-}
-
-func monotonicMilliseconds() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
 }
 
 /// A counting semaphore. `@unchecked Sendable`: `sem_t` is made for use by several threads, and its memory is this

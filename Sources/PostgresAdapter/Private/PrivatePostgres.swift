@@ -1,4 +1,5 @@
 import Glibc
+import ServiceKit
 
 /// A PostgreSQL of our own: a cluster in one folder, reached by a UNIX socket that only its user (and root) can open.
 ///
@@ -88,7 +89,7 @@ public final class PrivatePostgres {
         }
         if !wasRunning {
             try checkPort()
-            let deadline = monotonicMilliseconds() + UInt64(min(timeout, 10)) * 1000
+            let deadline = MonotonicClock.milliseconds + min(timeout, 10) * 1000
             while true {
                 do {
                     try startServer(programs, account, socketFolder: socketFolder, port: port)
@@ -97,7 +98,7 @@ public final class PrivatePostgres {
                 } catch {
                     // The sessions of a server that was killed live on for a moment.
                     guard case .failed(_, let log) = error, log.contains("shared memory block"),
-                        monotonicMilliseconds() < deadline
+                        MonotonicClock.milliseconds < deadline
                     else { throw error }
                     usleep(200_000)
                 }
@@ -131,7 +132,7 @@ public final class PrivatePostgres {
     }
 
     private func waitForEnd(milliseconds: Int) -> Bool {
-        let deadline = monotonicMilliseconds() + UInt64(milliseconds)
+        let deadline = MonotonicClock.milliseconds + milliseconds
         repeat {
             if let child {
                 if child.finished() != nil || kill(child.id, 0) != 0 { return true }
@@ -139,7 +140,7 @@ public final class PrivatePostgres {
                 return true
             }
             usleep(10_000)
-        } while monotonicMilliseconds() < deadline
+        } while MonotonicClock.milliseconds < deadline
         return false
     }
 
@@ -227,7 +228,7 @@ public final class PrivatePostgres {
         socketFolder: String, port: Int, timeoutSeconds: Int
     ) throws(PrivatePostgresError) -> Bool {
         let maintenance = "host='\(Self.quoted(socketFolder))' port=\(port) user=\(Self.roleName) dbname=postgres"
-        let deadline = monotonicMilliseconds() + UInt64(max(0, timeoutSeconds)) * 1000
+        let deadline = MonotonicClock.milliseconds + max(0, timeoutSeconds) * 1000
         while true {
             if let child, let status = child.finished() {
                 processID = 0
@@ -250,7 +251,7 @@ public final class PrivatePostgres {
             if !problem.isRetriable && problem.code.rawValue != "42P04" {
                 throw .failed(step: "first connection", log: problem.description)
             }
-            guard monotonicMilliseconds() < deadline else {
+            guard MonotonicClock.milliseconds < deadline else {
                 throw .timeout(seconds: timeoutSeconds, log: Self.tail(of: logPath))
             }
             usleep(20_000)

@@ -1,6 +1,7 @@
 import ArchiveSchema
 import DICOMDictionary
 import DICOMWeb
+import ServiceKit
 import Synchronization
 
 /// Which columns are not filled in everywhere, as the database said a few seconds ago: one short question now and then,
@@ -16,10 +17,10 @@ final class IncompleteColumns: Sendable {
 
     private struct State {
         var entries: [Entry] = []
-        var nextLook: UInt64 = 0
+        var nextLook = 0
     }
 
-    private static let milliseconds: UInt64 = 3_000
+    private static let milliseconds = 3_000
     private let state = Mutex(State())
 
     /// What an answer to this search has to say of itself (PS3.18 8.3.4.4).
@@ -48,7 +49,7 @@ final class IncompleteColumns: Sendable {
     }
 
     private func entries(_ pool: PostgresPool) -> [Entry] {
-        let now = monotonicMilliseconds()
+        let now = MonotonicClock.milliseconds
         let isDue = state.withLock { state in
             guard now >= state.nextLook else { return false }
             // Who comes meanwhile takes what was known before.

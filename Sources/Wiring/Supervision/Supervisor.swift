@@ -78,9 +78,9 @@ package final class Supervisor {
             log.append(line)
             guard let summary = LogSummary.summary(line) else { return }
             let kind = summary.kind.isEmpty ? name : summary.kind
-            if let text = repeats.filter(summary.text, kind: kind, now: Supervisor.milliseconds()) { say(text) }
+            if let text = repeats.filter(summary.text, kind: kind, now: MonotonicClock.milliseconds) { say(text) }
         }
-        entry.startedAt = Supervisor.milliseconds()
+        entry.startedAt = MonotonicClock.milliseconds
         entry.startAgainAt = nil
     }
 
@@ -95,7 +95,7 @@ package final class Supervisor {
             changed = true
             child.finishOutput()
             entry.child = nil
-            let ran = Supervisor.milliseconds() - entry.startedAt
+            let ran = MonotonicClock.milliseconds - entry.startedAt
             let how = Supervisor.describe(status)
             if !entry.wasReady {
                 entry.failures += 1
@@ -106,7 +106,7 @@ package final class Supervisor {
                 entry.failures = ran >= settled ? 1 : entry.failures + 1
             }
             let wait = ran >= settled ? 0 : min(maximumBackOff, 100 << min(entry.failures - 1, 12))
-            entry.startAgainAt = Supervisor.milliseconds() + wait
+            entry.startAgainAt = MonotonicClock.milliseconds + wait
             say(
                 "\(entry.service.name) (process \(child.processID)) ended, \(how); it starts again in \(wait) ms")
         }
@@ -117,7 +117,7 @@ package final class Supervisor {
     package func startAgain() throws(ChildProgramError) -> Bool {
         var changed = false
         for entry in entries where entry.child == nil {
-            guard let time = entry.startAgainAt, time <= Supervisor.milliseconds() else { continue }
+            guard let time = entry.startAgainAt, time <= MonotonicClock.milliseconds else { continue }
             try start(entry)
             changed = true
         }
@@ -126,7 +126,7 @@ package final class Supervisor {
 
     /// Milliseconds until `startAgain` has something to do; nil when nothing waits.
     package var nextStart: Int? {
-        entries.compactMap(\.startAgainAt).min().map { max(0, $0 - Supervisor.milliseconds()) }
+        entries.compactMap(\.startAgainAt).min().map { max(0, $0 - MonotonicClock.milliseconds) }
     }
 
     /// Asks those that were not ready yet; true when all were ready once since `start`.
@@ -146,7 +146,7 @@ package final class Supervisor {
             guard let child = entry.child else { continue }
             child.signal(SIGTERM)
         }
-        let deadline = Supervisor.milliseconds() + graceMilliseconds
+        let deadline = MonotonicClock.milliseconds + graceMilliseconds
         var killed = false
         while entries.contains(where: { $0.child != nil }) {
             for entry in entries {
@@ -156,7 +156,7 @@ package final class Supervisor {
                     entry.child = nil
                 }
             }
-            if !killed, Supervisor.milliseconds() > deadline {
+            if !killed, MonotonicClock.milliseconds > deadline {
                 killed = true
                 for entry in entries {
                     guard let child = entry.child else { continue }
@@ -171,11 +171,5 @@ package final class Supervisor {
     private static func describe(_ status: Int32) -> String {
         let signal = status & 0x7F
         return signal == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(signal)"
-    }
-
-    private static func milliseconds() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 }

@@ -1,5 +1,5 @@
-internal import Glibc
 internal import PostgresAdapter
+internal import ServiceKit
 internal import Wiring
 
 /// Starts the private PostgreSQL again whenever it has ended. Never gives up: without it, files are still received, and
@@ -9,7 +9,7 @@ final class DatabaseKeeper {
     private let log: String
     private let say: (String) -> Void
     private var backOff = BackOff(first: 250, maximum: 5_000)
-    private var startedAt = DatabaseKeeper.milliseconds()
+    private var startedAt = MonotonicClock.milliseconds
     private var startAgainAt: Int?
     /// One that ran so long, in milliseconds, starts again without waiting.
     private let settled = 30_000
@@ -26,7 +26,7 @@ final class DatabaseKeeper {
     /// To be called again and again.
     func keepRunning() {
         guard !database.isRunning else { return }
-        let now = Self.milliseconds()
+        let now = MonotonicClock.milliseconds
         guard let time = startAgainAt else {
             if now - startedAt >= settled { backOff.reset() }
             let wait = backOff.attempts == 0 ? 0 : backOff.next()
@@ -42,7 +42,7 @@ final class DatabaseKeeper {
         } catch {
             guard case .timeout = error, database.isRunning else {
                 let wait = backOff.next()
-                startAgainAt = Self.milliseconds() + wait
+                startAgainAt = MonotonicClock.milliseconds + wait
                 // Of the log's lines the last one says it.
                 let reason = "\(error)".split(separator: " / ").last ?? ""
                 say("PostgreSQL cannot be started, the next attempt is in \(wait) ms: \(reason) (its log: \(log))")
@@ -53,12 +53,6 @@ final class DatabaseKeeper {
         // The next time it is one that soon ended again, unless it has settled by then.
         if backOff.attempts == 0 { _ = backOff.next() }
         startAgainAt = nil
-        startedAt = Self.milliseconds()
-    }
-
-    private static func milliseconds() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+        startedAt = MonotonicClock.milliseconds
     }
 }
