@@ -115,9 +115,10 @@ final class InstanceExtractor {
             uriPrefix:
                 "\(configuration.bulkDataRoot)/studies/\(study)/series/\(series)/instances/\(instance)/bulkdata/",
             threshold: configuration.bulkDataThreshold)
-        DICOMJSON.encode(file.dataSet, bulkData: policy, into: &json)
-        guard json.count <= MetadataLimits.instanceBytes else {
-            return .refused(reason: "metadata_too_long", detail: "\(json.count) bytes of DICOM JSON")
+        let limit = MetadataLimits.instanceBytes
+        guard DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json) else {
+            return .refused(
+                reason: "metadata_too_long", detail: "more than \(limit >> 20) MiB of DICOM JSON before Pixel Data")
         }
         return .extracted(
             ExtractedInstance(

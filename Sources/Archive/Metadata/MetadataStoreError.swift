@@ -33,8 +33,9 @@ public struct MetadataStoreError: RetriableError, Equatable, CustomStringConvert
 
 /// Bounds of the stored metadata.
 public enum MetadataLimits {
-    /// Bytes of the DICOM JSON of one instance.
-    public static let instanceBytes = 256 << 20
+    /// Bytes of the DICOM JSON of one instance. A multi-frame image of 100,000 frames, each with functional groups of
+    /// its own, has about as many.
+    public static let instanceBytes = 64 << 20
     /// Text of the instances that are compressed together, about: what has to be inflated to read one of them.
     static let chunkBytes = 256 << 10
     /// Logs up to this size are held in memory while they are read.

@@ -4,12 +4,21 @@ internal import DICOMDictionary
 extension DICOMJSON {
     /// Appends the data set as one JSON object, attributes ascending, UTF-8, without white space. It is valid JSON
     /// whatever the values are. Of a data set that was read up to Pixel Data, that gets its BulkDataURI too.
-    public static func encode(_ dataSet: DataSet, bulkData: BulkDataPolicy, into output: inout [UInt8]) {
-        var encoder = DICOMJSONEncoder(policy: bulkData, capacity: dataSet.range.count < 65_536 ? 16_384 : 65_536)
+    ///
+    /// - Parameter limit: bytes of JSON; memory is bounded by a small multiple of it.
+    /// - Returns: false, with nothing appended, when the JSON is longer than the limit.
+    @discardableResult
+    public static func encode(
+        _ dataSet: DataSet, bulkData: BulkDataPolicy, limit: Int = .max, into output: inout [UInt8]
+    ) -> Bool {
+        var encoder = DICOMJSONEncoder(
+            policy: bulkData, capacity: dataSet.range.count < 65_536 ? 16_384 : 65_536, limit: limit)
         dataSet.storage.withUnsafeBytes { bytes in
             encoder.object(dataSet, bytes)
         }
+        guard !encoder.isFull else { return false }
         output.append(contentsOf: encoder.sink.bytes)
+        return true
     }
 }
 
@@ -20,8 +29,12 @@ private struct DICOMJSONEncoder: ~Copyable {
     private let prefix: [UInt8]
     /// Sequences and items around the current data set, as a BulkDataURI has them, with a slash at the end.
     private var path: [UInt8] = []
+    private let limit: Int
+    /// A value was left out since it alone is longer than the limit.
+    private var isCut = false
 
-    init(policy: BulkDataPolicy, capacity: Int) {
+    init(policy: BulkDataPolicy, capacity: Int, limit: Int) {
+        self.limit = limit
         sink = JSONSink(capacity: capacity)
         self.policy = policy
         // The prefix goes into a JSON string many times: escaped once.
@@ -30,6 +43,9 @@ private struct DICOMJSONEncoder: ~Copyable {
         text.withUTF8 { escaped.appendEscaped(UnsafeRawBufferPointer($0)) }
         prefix = Array(escaped.bytes)
     }
+
+    /// The JSON is longer than the limit: no more is added.
+    var isFull: Bool { isCut || sink.count > limit }
 
     mutating func object(_ dataSet: DataSet, _ bytes: UnsafeRawBufferPointer) {
         sink.append(byte: 0x7B)
@@ -67,7 +83,7 @@ private struct DICOMJSONEncoder: ~Copyable {
     ) {
         let tag = element.tag.rawValue
         // Group lengths; and items or delimiters that stand where they may not.
-        if tag & 0xFFFF == 0 || tag >> 16 == 0xFFFE { return }
+        if tag & 0xFFFF == 0 || tag >> 16 == 0xFFFE || isFull { return }
         let isSequence = element.isSequence
         var vr = isSequence ? VRCode.sq : element.vr.rawValue
         // A private creator is LO, also where it is written as UN (PS3.5 7.8.1, 6.2.2).
@@ -85,6 +101,10 @@ private struct DICOMJSONEncoder: ~Copyable {
             return sink.append(byte: 0x7D)
         }
         let isBig = element.isBigEndian
+        if value.count > limit, VRCode.isWrittenOut(vr) {
+            isCut = true
+            return sink.append(byte: 0x7D)
+        }
         switch vr {
         case VRCode.ae, VRCode.as, VRCode.cs, VRCode.da, VRCode.dt, VRCode.tm, VRCode.ui:
             text(value, element, dataSet, split: true, leading: true)

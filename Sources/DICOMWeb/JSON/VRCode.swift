@@ -34,4 +34,15 @@ enum VRCode {
     static let us: UInt16 = 0x5553
     static let ut: UInt16 = 0x5554
     static let uv: UInt16 = 0x5556
+
+    /// Text and numbers; binary values may become a URI, and items are looked at one by one.
+    static func isWrittenOut(_ vr: UInt16) -> Bool {
+        switch vr {
+        case VRCode.ae, VRCode.as, VRCode.cs, VRCode.da, VRCode.dt, VRCode.tm, VRCode.ui, VRCode.lo, VRCode.sh,
+            VRCode.uc, VRCode.lt, VRCode.st, VRCode.ut, VRCode.ur, VRCode.ds, VRCode.is, VRCode.pn, VRCode.us,
+            VRCode.ss, VRCode.ul, VRCode.sl, VRCode.uv, VRCode.sv, VRCode.fl, VRCode.fd, VRCode.at:
+            true
+        default: false
+        }
+    }
 }

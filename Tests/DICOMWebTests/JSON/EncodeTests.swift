@@ -226,6 +226,24 @@ import Testing
         #expect(try DICOMJSON.decode(json, limits: limits).dataSet.tags == [DICOMTag(0x0088_0200)])
     }
 
+    /// Whole or not at all; what would only become a URI does not count.
+    @Test func jsonLongerThanTheLimitIsRefused() throws {
+        let text = Self.element(0x0009_1001, "UT", String(repeating: "x", count: 1_000))
+        let numbers = Self.element(0x0009_1002, "FD", [UInt8](repeating: 0x41, count: 800))
+        let binary = Self.element(0x0009_1003, "OB", [UInt8](repeating: 1, count: 5_000))
+        for bytes in [text, numbers, text + numbers, text + binary] {
+            let dataSet = try DataSet(bytes: bytes, transferSyntax: .explicitVRLittleEndian)
+            let policy = BulkDataPolicy(uriPrefix: "/b/")
+            var whole: [UInt8] = []
+            DICOMJSON.encode(dataSet, bulkData: policy, into: &whole)
+            var json: [UInt8] = []
+            #expect(DICOMJSON.encode(dataSet, bulkData: policy, limit: whole.count, into: &json) && json == whole)
+            json = []
+            #expect(!DICOMJSON.encode(dataSet, bulkData: policy, limit: whole.count - 1, into: &json) && json.isEmpty)
+            #expect(!DICOMJSON.encode(dataSet, bulkData: policy, limit: 100, into: &json) && json.isEmpty)
+        }
+    }
+
     @Test func longTextWithEscapes() throws {
         let text = String(repeating: "ab\u{1}\"", count: 5000)
         let json = try Self.json(Self.element(0x0009_1001, "UT", text))
