@@ -23,8 +23,13 @@ enum StorageEvent {
     }
 
     /// Of a stored file, with nothing known but what it says itself; nil when that is not enough.
-    static func make(_ provenance: Provenance, path: String) -> Message? {
-        guard let file = try? HeaderReader().read(path: path) else { return nil }
+    /// Throws when it cannot be read now.
+    static func make(_ provenance: Provenance, path: String) throws(FileSystemError) -> Message? {
+        let file: DICOMFile
+        do { file = try HeaderReader().read(path: path) } catch {
+            guard error.code == .unreadable else { return nil }
+            throw FileSystemError(operation: "read header", errorNumber: error.systemError)
+        }
         var problems: [ColumnProblem] = []
         let size = Int64(file.dataSetOffset) + provenance.dataSetSize
         return try? make(file.dataSet, provenance, fileSize: size, problems: &problems)

@@ -106,7 +106,7 @@ public final class StoreSCPService: Sendable {
         let node = configuration.node
         let filer = InstanceFiler(
             spool: spool, paths: paths, configuration: configuration.filing, makeProducer: { try bus.makeProducer() },
-            makeEvent: { StorageEvent.make($0, path: $1) },
+            makeEvent: { (provenance, path) throws(FileSystemError) in try StorageEvent.make(provenance, path: path) },
             notice: { notice in
                 Self.note(notice, logger, metrics)
                 problems.report(Self.problems(of: notice, node: node))

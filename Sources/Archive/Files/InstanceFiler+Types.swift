@@ -25,10 +25,17 @@ public enum FilingOutcome: Hashable, Sendable {
 }
 
 extension InstanceFiler {
+    /// Makes the event of an instance from its file; nil when no event can be made of what the file says. Throws when
+    /// it cannot be read now: it is asked again.
+    public typealias EventMaker =
+        @Sendable (_ provenance: Provenance, _ path: String) throws(FileSystemError) -> Message?
+
     public struct Configuration: Sendable {
         public var policy = DuplicatePolicy.replace
         /// How long the first instance of a group waits for others. Longer groups cost fewer syncs, and delay events.
-        public var gatherMilliseconds = 50
+        public var gatherMilliseconds = 250
+        /// A group that did not grow for so long waits no longer.
+        public var quietMilliseconds = 20
         public var groupSize = 256
         /// Instances waiting, beyond which `hasRoom` is false.
         public var maximumPending = 1_000_000

@@ -12,7 +12,7 @@ public final class InstanceFiler: Sendable {
     private let paths: ArchivePaths
     private let configuration: Configuration
     private let makeProducer: @Sendable () throws -> any EventProducer
-    private let makeEvent: @Sendable (_ provenance: Provenance, _ path: String) -> Message?
+    private let makeEvent: EventMaker
     private let notice: @Sendable (Notice) -> Void
     // Two, so that neither thread is woken by what concerns the other.
     private let toFile = Monitor(Backlog<PendingInstance>())
@@ -24,12 +24,12 @@ public final class InstanceFiler: Sendable {
     private var fileSystem: any FileSystem { spool.fileSystem }
 
     /// - Parameters:
-    ///   - makeEvent: makes the event of an instance from its file; nil when that cannot be done.
+    ///   - makeEvent: makes the event of an instance from its file, which is in the spool still.
     ///   - makeProducer: called when the bus is to be connected (again).
     public init(
         spool: Spool, paths: ArchivePaths, configuration: Configuration = Configuration(),
         makeProducer: @escaping @Sendable () throws -> any EventProducer,
-        makeEvent: @escaping @Sendable (_ provenance: Provenance, _ path: String) -> Message?,
+        makeEvent: @escaping EventMaker,
         notice: @escaping @Sendable (Notice) -> Void = { _ in }
     ) {
         self.spool = spool
@@ -56,7 +56,11 @@ public final class InstanceFiler: Sendable {
             }
         }
         pendingCount.add(found.count, ordering: .relaxed)
-        try spool.prepare()
+        do { try spool.prepare() } catch {
+            // On a full disk what is there can be filed all the same.
+            guard error.isOutOfSpace else { throw error }
+            notice(.filingFailed(error))
+        }
     }
 
     /// Hands an instance over. Returns at once with nil under the policy `replace`; otherwise waits until it is filed,
@@ -87,12 +91,24 @@ public final class InstanceFiler: Sendable {
             if !waiting && isStopping { return }
             // Somebody waits for the verdict under the other policies.
             if waiting, configuration.policy == .replace, !isStopping {
-                stop.wait(milliseconds: configuration.gatherMilliseconds)
+                gather(stop)
             }
             let succeeded = fileGroup()
             do { try spool.prepare() } catch { notice(.filingFailed(error)) }
             pause = succeeded ? 0 : nextPause(pause)
             if pause > 0 && stop.wait(milliseconds: pause) { return }
+        }
+    }
+
+    /// Waits for the rest of what comes together: a group costs as much as a few instances.
+    private func gather(_ stop: StopToken) {
+        let deadline = MonotonicClock.milliseconds + max(0, configuration.gatherMilliseconds)
+        var count = toFile.withLock { $0.count }
+        while count < configuration.groupSize, MonotonicClock.milliseconds < deadline {
+            if stop.wait(milliseconds: configuration.quietMilliseconds) { return }
+            let grown = toFile.withLock { $0.count }
+            if grown == count { return }
+            count = grown
         }
     }
 
@@ -354,24 +370,24 @@ public final class InstanceFiler: Sendable {
         for var pending in group {
             do throws(FileSystemError) {
                 if pending.instance == nil { pending.instance = try load(pending) }
+                if var instance = pending.instance {
+                    if instance.message == nil {
+                        instance.message = try makeEvent(instance.provenance, spool.path(pending.number))
+                        pending.instance = instance
+                    }
+                    if let message = instance.message {
+                        messages.append(message)
+                    } else {
+                        notice(.unpublishable(instance.provenance))
+                    }
+                }
+                ready.append(pending)
             } catch {
                 notice(.publishingFailed(error))
+                // Read anew, so that it is seen when the file is gone.
+                pending.instance = nil
                 failed.append(pending)
-                continue
             }
-            if var instance = pending.instance {
-                if instance.message == nil {
-                    instance.message = makeEvent(
-                        instance.provenance, paths.absolute(ArchivePaths.instance(instance.provenance.identity)))
-                    pending.instance = instance
-                }
-                if let message = instance.message {
-                    messages.append(message)
-                } else {
-                    notice(.unpublishable(instance.provenance))
-                }
-            }
-            ready.append(pending)
         }
         postpone(failed, in: toPublish)
         do {

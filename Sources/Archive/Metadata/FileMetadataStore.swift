@@ -94,11 +94,17 @@ public final class FileMetadataStore: MetadataStore {
         let didWrite = !snapshot.isCompacted
         if didWrite {
             try file.truncate(to: 0)
-            let writer = try CompactedSeriesWriter(file)
-            try snapshot.forEachVersion { uid, version, json throws(MetadataStoreError) in
-                try writer.add(uid, version: version, json: json)
+            do {
+                let writer = try CompactedSeriesWriter(file)
+                try snapshot.forEachVersion { uid, version, json throws(MetadataStoreError) in
+                    try writer.add(uid, version: version, json: json)
+                }
+                try writer.finish()
+            } catch {
+                // The disk may be full: half of it helps nobody.
+                try? file.truncate(to: 0)
+                throw error
             }
-            try writer.finish()
         }
         let locked = try FileHandle.openLocked(paths.log, create: false)
         defer { withExtendedLifetime(locked) {} }

@@ -20,7 +20,10 @@ struct InstanceFilerTests {
 
         init(
             root: String = "/store", fileSystem: any FileSystem, time: Int64,
-            _ change: (inout InstanceFiler.Configuration) -> Void = { _ in }
+            _ change: (inout InstanceFiler.Configuration) -> Void = { _ in },
+            makeEvent: @escaping InstanceFiler.EventMaker = { provenance, _ in
+                Message(key: "", value: Array(provenance.traceID.utf8))
+            }
         ) throws {
             let paths = ArchivePaths(root: root)
             spool = try Spool(folder: paths.spool("test"), capacity: 4, fileSystem: fileSystem)
@@ -29,18 +32,23 @@ struct InstanceFilerTests {
             change(&configuration)
             filer = InstanceFiler(
                 spool: spool, paths: paths, configuration: configuration, makeProducer: { Bus() },
-                makeEvent: { provenance, _ in Message(key: "", value: Array(provenance.traceID.utf8)) })
+                makeEvent: makeEvent)
             try filer.recover()
         }
 
-        func receive(_ identity: InstanceIdentity, _ trace: String, _ dataSet: [UInt8]) throws {
+        func receive(_ identity: InstanceIdentity, _ trace: String, _ dataSet: [UInt8], pieces: [Int] = []) throws {
             let sopClass = "1.2.840.10008.5.1.4.1.1.2"
             let syntax = "1.2.840.10008.1.2.1"
             let header = Provenance.provisionalHeader(
                 sopClassUID: sopClass, instanceUID: identity.instance, transferSyntaxUID: syntax, callingAETitle: "A",
                 calledAETitle: "B")
             let writer = try spool.begin(headerLength: header.count)
-            try dataSet.withUnsafeBytes { try writer.append($0) }
+            var rest = dataSet[...]
+            for piece in pieces where !rest.isEmpty {
+                try rest.prefix(piece).withUnsafeBytes { try writer.append($0) }
+                rest = rest.dropFirst(piece)
+            }
+            try rest.withUnsafeBytes { try writer.append($0) }
             let provenance = Provenance(
                 identity: identity, sopClassUID: sopClass, transferSyntaxUID: syntax, traceID: trace,
                 receivedMicroseconds: filer.receptionTime(of: identity), peerAddress: "::1", callingAETitle: "A",
@@ -194,6 +202,102 @@ struct InstanceFilerTests {
             try FileManager.default.moveItem(atPath: "\(root)/away", toPath: "\(spool)/\(name)")
             try process.filer.publishGroup(bus)
             #expect(bus.traces.withLock { $0 } == ["1", "3", "2"] && process.filer.pending == 0)
+        }
+    }
+
+    /// Its event cannot be made for now: it is asked for again, with its file in the spool, and the others go on.
+    @Test func anEventThatCannotBeMadeNowIsMadeLater() throws {
+        try withFolder { root in
+            let failures = Monitor(2)
+            let make: InstanceFiler.EventMaker = { provenance, path throws(FileSystemError) in
+                let fails = failures.withLock { left in
+                    left -= 1
+                    return left >= 0
+                }
+                if fails { throw FileSystemError(operation: "read header", errorNumber: 5) }
+                #expect(path.hasPrefix(ArchivePaths(root: root).spool("test")))
+                return Message(key: "", value: Array(provenance.traceID.utf8))
+            }
+            let process = try Process(
+                root: root, fileSystem: PosixFileSystem(), time: hour,
+                {
+                    $0.inMemory = 0
+                    $0.minimumPauseMilliseconds = 0
+                }, makeEvent: make)
+            for number in 1..<4 { try process.receive(identity(number), "\(number)", [UInt8(number)]) }
+            #expect(process.filer.fileGroup())
+            let bus = Bus()
+            try process.filer.publishGroup(bus)
+            #expect(bus.traces.withLock { $0 } == ["3"] && process.filer.pending == 2)
+            try process.filer.publishGroup(bus)
+            #expect(bus.traces.withLock { $0 } == ["3", "1", "2"] && process.filer.pending == 0)
+        }
+    }
+
+    /// The disk is full in the middle of an instance, and then for names too: what was acknowledged is filed and
+    /// published when there is room again, and the rest was told.
+    @Test func aFullDiskLosesNothingThatWasAcknowledged() throws {
+        let system = PowerCutFileSystem()
+        let bus = Bus()
+        let process = try Process(fileSystem: system, time: hour) {
+            $0.minimumPauseMilliseconds = 0
+            $0.maximumPauseMilliseconds = 0
+        }
+        let dataSet = [UInt8](repeating: 7, count: 300_000)
+        system.disk.withLock { $0.capacity = 500_000 }
+        try process.receive(identity(1), "one", dataSet)
+        for _ in 0..<3 {
+            do {
+                try process.receive(identity(2), "two", dataSet)
+                Issue.record("there is no room for it")
+            } catch let error as FileSystemError {
+                #expect(error.isOutOfSpace)
+            }
+        }
+        // The unfinished ones gave their room back.
+        try process.receive(identity(3), "three", [UInt8](repeating: 3, count: 100_000))
+        system.disk.withLock { $0.capacity -= $0.free }
+        for _ in 0..<3 { _ = process.filer.fileGroup() }
+        #expect(try trace(identity(1), system) == nil)
+        // Another process finds both.
+        let next = try Process(fileSystem: system, time: 2 * hour) { $0.minimumPauseMilliseconds = 0 }
+        #expect(next.filer.pending == 2)
+        system.disk.withLock { $0.capacity = .max }
+        for _ in 0..<3 {
+            _ = next.filer.fileGroup()
+            try next.filer.publishGroup(bus)
+        }
+        try next.receive(identity(2), "two", dataSet)
+        #expect(next.filer.fileGroup())
+        try next.filer.publishGroup(bus)
+        let store = FileStore(paths: ArchivePaths(root: "/store"), fileSystem: system)
+        for (number, trace) in [(1, "one"), (2, "two"), (3, "three")] {
+            #expect(try self.trace(identity(number), system) == trace)
+            #expect(try store.open(identity(number))?.isWhole() == true)
+        }
+        #expect(bus.traces.withLock { $0.sorted() } == ["one", "three", "two"] && next.filer.pending == 0)
+    }
+
+    /// However the pieces lie to the steps in which a file is written.
+    @Test func piecesOfAnySizeMakeTheSameFile() throws {
+        let system = PowerCutFileSystem()
+        let process = try Process(fileSystem: system, time: hour)
+        var random = SeededRandom(state: 11)
+        let dataSet = (0..<900_000).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        var kinds: [[Int]] = [
+            [], [1, 131_072, 131_072], [131_072], [262_144, 3], [130_000, 1_000, 1_000, 400_000],
+            [65_536, 65_536, 700_000],
+        ]
+        for _ in 0..<10 { kinds.append((0..<30).map { _ in Int.random(in: 1...200_000, using: &random) }) }
+        let store = FileStore(paths: ArchivePaths(root: "/store"), fileSystem: system)
+        for (number, pieces) in kinds.enumerated() {
+            try process.receive(identity(number), "\(number)", dataSet, pieces: pieces)
+            #expect(process.filer.fileGroup())
+            let file = try #require(try store.open(identity(number)))
+            let (_, offset) = try #require(try file.provenance())
+            var content = [UInt8](repeating: 0, count: dataSet.count)
+            let count = try content.withUnsafeMutableBytes { try file.file.read(into: $0, at: offset) }
+            #expect(count == dataSet.count && content == dataSet && file.size == offset + Int64(dataSet.count))
         }
     }
 }

@@ -38,13 +38,26 @@ final class PowerCutFileSystem: FileSystem {
         var isDead = false
         /// Operations of this number fail once with EIO, without effect.
         var failing: Set<Int> = []
+        /// Bytes of all files that have a name. When they are used up, there is no room for names either.
+        var capacity = Int.max
+
+        var free: Int {
+            var used = 0
+            for case .file(let inode) in Set(names.values) { used += inodes[inode].content.count }
+            return max(0, capacity - used)
+        }
+
+        /// For a name.
+        func needRoom() throws(FileSystemError) {
+            if capacity != .max, free == 0 { throw PowerCutFileSystem.failure(ENOSPC) }
+        }
     }
 
     let disk: Mutex<Disk>
 
     init(_ disk: Disk = Disk()) { self.disk = Mutex(disk) }
 
-    private static func failure(_ number: Int32) -> FileSystemError {
+    fileprivate static func failure(_ number: Int32) -> FileSystemError {
         FileSystemError(operation: "test", errorNumber: number)
     }
 
@@ -126,13 +139,18 @@ final class PowerCutFileSystem: FileSystem {
         }
 
         func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(FileSystemError) {
-            try system.change { disk in
+            try system.change { disk throws(FileSystemError) in
+                // What fits is written.
+                let growth = Int(offset) + bytes.count - disk.inodes[inode].content.count
+                let missing = disk.capacity == .max ? 0 : max(0, growth - disk.free)
+                let bytes = UnsafeRawBufferPointer(rebasing: bytes[..<max(0, bytes.count - missing)])
                 let end = Int(offset) + bytes.count
                 if disk.inodes[inode].content.count < end {
                     disk.inodes[inode].content += [UInt8](
                         repeating: 0, count: end - disk.inodes[inode].content.count)
                 }
                 disk.inodes[inode].content.replaceSubrange(Int(offset)..<end, with: bytes)
+                if missing > 0 { throw PowerCutFileSystem.failure(ENOSPC) }
             }
         }
 
@@ -172,6 +190,7 @@ final class PowerCutFileSystem: FileSystem {
         let inode = try change { disk throws(FileSystemError) in
             guard disk.names[Self.parent(path)] == .folder else { throw Self.failure(ENOENT) }
             guard disk.names[path] == nil else { throw Self.failure(EEXIST) }
+            try disk.needRoom()
             disk.inodes.append(Inode())
             disk.names[path] = .file(disk.inodes.count - 1)
             return disk.inodes.count - 1
@@ -193,6 +212,7 @@ final class PowerCutFileSystem: FileSystem {
                 throw Self.failure(ENOENT)
             }
             guard disk.names[newPath] == nil else { throw Self.failure(EEXIST) }
+            try disk.needRoom()
             disk.names[newPath] = node
         }
     }
@@ -218,6 +238,7 @@ final class PowerCutFileSystem: FileSystem {
         try change { disk throws(FileSystemError) in
             guard disk.names[Self.parent(path)] == .folder else { throw Self.failure(ENOENT) }
             guard disk.names[path] == nil else { throw Self.failure(EEXIST) }
+            try disk.needRoom()
             disk.names[path] = .folder
         }
     }
@@ -238,5 +259,5 @@ final class PowerCutFileSystem: FileSystem {
         }
     }
 
-    func freeBytes(_ path: String) throws(FileSystemError) -> Int64 { .max }
+    func freeBytes(_ path: String) throws(FileSystemError) -> Int64 { Int64(disk.withLock { $0.free }) }
 }
