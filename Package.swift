@@ -156,7 +156,10 @@ let package = Package(
             ]),
         tests(
             "WebWorkerService",
-            ["Archive", "ArchiveSchema", "DICOMCore", "ServiceKit", "PostgresAdapter", "PostgresTestSupport"]),
+            [
+                "Archive", "ArchiveSchema", "DICOMCore", "DICOMWeb", "ServiceKit", "PostgresAdapter",
+                "PostgresTestSupport",
+            ]),
         tests(
             "ServerService",
             [

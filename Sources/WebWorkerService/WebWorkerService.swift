@@ -125,9 +125,10 @@ public final class WebWorkerService: Sendable {
 
     /// Takes series until none waits, the machine is busy, or it is told to stop.
     private func compact(idleMicroseconds: Int64, _ stop: StopToken) throws {
+        let searchedValues = SearchedValuesReader()
         while !stop.isStopped {
             let count = try queue.take(limit: configuration.batch, idleMicroseconds: idleMicroseconds) { tasks in
-                tasks.map { task in stop.isStopped ? .untouched : compact(task) }
+                tasks.map { task in stop.isStopped ? .untouched : compact(task, searchedValues) }
             }
             if count == 0 { return }
             let now = load.sample()
@@ -137,7 +138,7 @@ public final class WebWorkerService: Sendable {
         }
     }
 
-    private func compact(_ task: CompactionTask) -> CompactionOutcome {
+    private func compact(_ task: CompactionTask, _ searchedValues: SearchedValuesReader) -> CompactionOutcome {
         do {
             let result = try seconds.time { try metadata.compact(task.series) }
             guard let result else {
@@ -145,6 +146,11 @@ public final class WebWorkerService: Sendable {
                 failed.add()
                 logger.error("series has no metadata", fields(task))
                 return .failed
+            }
+            if let snapshot = try metadata.snapshot(of: task.series),
+                let rows = try searchedValues.rows(of: task.series, in: snapshot)
+            {
+                try queue.setSearchedValues(rows, of: task)
             }
             compacted.add()
             return .done(instanceCount: result.instanceCount)

@@ -1,5 +1,6 @@
 import Archive
 import ArchiveSchema
+import DICOMWeb
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
@@ -96,6 +97,62 @@ struct WebWorkerServiceTests {
             #expect(snapshot.compressed != nil && snapshot.instanceCount == 10)
         }
         #expect(try fixture.index.counts(tenantID: "t1").instances == 200)
+    }
+
+    /// Values that no instance has any more, since one was replaced, find nothing after the compaction; and a series
+    /// whose instances disagree is found by each one's values, also when nothing but its row was there.
+    @Test func searchedValuesAreThoseOfTheInstances() throws {
+        let fixture = try Fixture()
+        let time = Timestamp.now
+        func row(_ instance: Int, _ patient: String, _ series: Int) -> DicomStateMetaRow {
+            DicomStateMetaRow(
+                tenantID: "t1", studyUID: "1.2", seriesUID: "1.2.\(series)", studyUIDHash: "0", seriesUIDHash: "0",
+                representativeSOPUID: "1.9.\(instance)", patientID: patient, createdTime: time, updatedTime: time)
+        }
+        func write(_ rows: [DicomStateMetaRow]) throws {
+            for row in rows {
+                let json =
+                    "{\"00080018\":{\"vr\":\"UI\",\"Value\":[\"\(row.representativeSOPUID)\"]},"
+                    + "\"00100020\":{\"vr\":\"LO\",\"Value\":[\"\(row.patientID ?? "")\"]}}"
+                let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: row.seriesUID)
+                let count = try fixture.metadata.append([
+                    SeriesMetadataUpdate(
+                        series: series,
+                        instances: [InstanceMetadata(sopInstanceUID: row.representativeSOPUID, json: Array(json.utf8))])
+                ])[0]
+                var batch = IngestBatch()
+                batch.series = [SeriesUpdate(state: row, instanceCount: count)]
+                try fixture.store.write(batch)
+            }
+        }
+        func found(_ patient: String) throws -> [String] {
+            try fixture.index.seriesMatching(
+                QIDOQuery(level: .instances, query: "PatientID=\(patient)"), tenantID: "t1", after: nil, limit: 9
+            ).map(\.series.seriesUID)
+        }
+        try write([row(1, "A", 1), row(2, "B", 1), row(3, "C", 1), row(2, "D", 1)])
+        // The first instance is no longer alone with its value when another is replaced by it; all agree at last.
+        try write([row(1, "E", 2), row(2, "F", 2), row(2, "E", 2)])
+        try write([row(1, "G", 3), row(2, "H", 3)])
+        _ = try fixture.pool.withConnection { connection throws(PostgresError) in
+            try connection.run(
+                "DELETE FROM dicom_state_variant WHERE series_uid = '1.2.3'", operation: "test")
+        }
+        #expect(try found("B") == ["1.2.1"] && found("F") == ["1.2.2"] && found("H").isEmpty)
+        let service = fixture.service(FixedLoad(cpu: 5))
+        try service.start()
+        try fixture.wait { try fixture.queue.waiting() == 0 }
+        service.stop()
+        #expect(service.status.failed == 0)
+        for (patient, series) in [
+            ("A", ["1.2.1"]), ("B", []), ("C", ["1.2.1"]), ("D", ["1.2.1"]), ("E", ["1.2.2"]), ("F", []),
+            ("G", ["1.2.3"]), ("H", ["1.2.3"]),
+        ] {
+            #expect(try found(patient) == series, "\(patient)")
+        }
+        let entries = try fixture.index.seriesMatching(
+            QIDOQuery(level: .instances, query: ""), tenantID: "t1", after: nil, limit: 9)
+        #expect(entries.map(\.hasVariants) == [true, false, true])
     }
 
     @Test func waitsWhileTheMachineIsBusy() throws {

@@ -1,3 +1,5 @@
+public import ArchiveSchema
+
 /// A series as the index knows it.
 public struct SeriesEntry: Sendable, Equatable {
     public var series: SeriesIdentity
@@ -70,6 +72,10 @@ public protocol CompactionQueue: Sendable {
     func take(
         limit: Int, idleMicroseconds: Int64, _ body: ([CompactionTask]) throws -> [CompactionOutcome]
     ) throws -> Int
+    /// Makes a lent series findable by just these rows, one for each distinct set of searched values that its instances
+    /// have: what the series' row does not show is kept beside it, and what no instance has any more goes. Does nothing
+    /// when the series changed since it was lent. To be called from `take`'s body.
+    func setSearchedValues(_ rows: [DicomStateMetaRow], of task: CompactionTask) throws
     /// Series that wait now.
     func waiting() throws -> Int
 }

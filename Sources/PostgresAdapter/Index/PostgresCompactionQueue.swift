@@ -1,4 +1,5 @@
 public import Archive
+public import ArchiveSchema
 
 /// `dicom_json_meta` as a queue. A worker holds an advisory lock for each series it has taken, in the session that it
 /// keeps meanwhile, and no row: so the consumer can flag the series anew at any time without waiting for it.
@@ -42,6 +43,33 @@ public final class PostgresCompactionQueue: CompactionQueue {
         }
         if let failure { throw failure }
         return count
+    }
+
+    public func setSearchedValues(_ rows: [DicomStateMetaRow], of task: CompactionTask) throws {
+        let key: [PostgresValue] = [
+            .text(task.series.tenantID), .text(task.series.studyUID), .text(task.series.seriesUID),
+        ]
+        try pool.withConnection { connection throws(PostgresError) in
+            try connection.once(RowStage.states.create, operation: "write variants")
+            try connection.transaction { connection throws(PostgresError) in
+                // As long as the flag is held, the consumer is not at this series.
+                let flag = try connection.query(
+                    """
+                    SELECT FROM dicom_json_meta WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
+                        AND flag_time = $4 FOR UPDATE
+                    """, key + [.timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds)],
+                    operation: "lock series")
+                guard flag.rowCount == 1 else { return }
+                let stored = try connection.query(SeriesVariants.stored, key, operation: "write variants")
+                guard stored.rowCount == 1 else { return }
+                let variants = SeriesVariants(rows, beside: stored)
+                try connection.query(
+                    SeriesVariants.prune, key + [.textArray(variants.hashes)], operation: "write variants")
+                if variants.tuples.isEmpty { return }
+                try connection.copyIn(SeriesVariants.copy, tuples: variants.tuples, operation: "write variants")
+                try connection.query(SeriesVariants.insert, operation: "write variants")
+            }
+        }
     }
 
     /// The lock of a series: one of 2^64, from its key.

@@ -8,6 +8,7 @@ import ArchiveSchema
 struct SeriesVariants {
     /// For `copy`; empty as long as all agree.
     private(set) var tuples: [UInt8] = []
+    private(set) var hashes: [String] = []
     private var seen: Set<[UInt8]> = []
 
     private typealias Fields = [[UInt8]?]
@@ -77,11 +78,31 @@ struct SeriesVariants {
         for other in others { add(Self.fields(other)) }
     }
 
+    /// The same, beside the row as the table has it.
+    /// - Parameter stored: the row of the series, as `stored` selects it.
+    init(_ rows: [DicomStateMetaRow], beside stored: PostgresResult) {
+        for row in 0..<stored.rowCount { seen.insert(Self.identity(Self.fields(stored, row, from: 0))) }
+        for row in rows { add(Self.fields(row)) }
+    }
+
+    /// The row of a series by its key.
+    static let stored = """
+        SELECT \(RowStage.list(columns)) FROM \(table.name)
+        WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
+        """
+
+    /// Of a series, all but those with these hashes.
+    static let prune = """
+        DELETE FROM \(name) WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
+            AND NOT (variant_hash = ANY($4))
+        """
+
     private mutating func add(_ fields: Fields) {
         let identity = Self.identity(fields)
         guard seen.insert(identity).inserted else { return }
-        let hash = Array(SeaHash.decimal(identity).utf8)
-        let all = fields + [hash]
+        let hash = SeaHash.decimal(identity)
+        hashes.append(hash)
+        let all = fields + [Array(hash.utf8)]
         tuples.append(UInt8(truncatingIfNeeded: all.count >> 8))
         tuples.append(UInt8(truncatingIfNeeded: all.count))
         for field in all { Self.append(field, &tuples) }
