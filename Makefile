@@ -5,8 +5,9 @@ SWIFT ?= swift
 DATA ?= ./var
 UP ?=
 
-BUILD_PACKAGES = pkg-config libxml2-dev libyaml-dev libpq-dev libdeflate-dev zlib1g-dev libmicrohttpd-dev \
-	libmariadb-dev postgresql curl
+# The first ones are what Swift itself needs: a linker, the headers of C and C++, libraries of the toolchain.
+BUILD_PACKAGES = git g++ libncurses6 libsqlite3-0 pkg-config libxml2-dev libyaml-dev libpq-dev libdeflate-dev \
+	zlib1g-dev libmicrohttpd-dev libmariadb-dev postgresql curl
 TEST_PACKAGES = dcmtk python3 python3-venv chromium
 BENCH_PACKAGES = dcmtk libdcmtk-dev g++ nginx wrk orthanc orthanc-postgresql orthanc-dicomweb
 
