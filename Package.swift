@@ -61,7 +61,8 @@ let package = Package(
         .plugin(
             name: "GenerateSQL",
             capability: .command(
-                intent: .custom(verb: "generate-sql", description: "Writes generated-sql/ and docs/search-keys.md from dictionary/"),
+                intent: .custom(
+                    verb: "generate-sql", description: "Writes generated-sql/ and docs/search-keys.md from dictionary/"),
                 permissions: [.writeToPackageDirectory(reason: "generated-sql/ and docs/ are committed")]),
             dependencies: ["schema-generator"]),
         module("DICOMDictionary", plugins: ["GenerateSchema"]),

@@ -205,7 +205,7 @@ struct MigrationRun {
     private func run(_ group: [MigrationStep], _ report: (String) -> Void) throws(SchemaFailure) {
         guard let first = group.first else { return }
         let statements = group.flatMap(\.step.statements)
-        let start = monotonicMilliseconds()
+        let start = MonotonicClock.milliseconds
         if first.isTransactional {
             try patiently(first.table, report) { () throws(PostgresError) in
                 try connection.transaction { connection throws(PostgresError) in
@@ -216,7 +216,7 @@ struct MigrationRun {
                         try connection.run(statement, operation: "change \(first.step.object)")
                     }
                     try history.record(
-                        group.map(\.step), of: schema, milliseconds: monotonicMilliseconds() - start)
+                        group.map(\.step), of: schema, milliseconds: MonotonicClock.milliseconds - start)
                 }
             }
         } else {
@@ -234,7 +234,7 @@ struct MigrationRun {
             }
             try Self.database { () throws(PostgresError) in
                 try connection.run("SET lock_timeout = 0", operation: "prepare the migration")
-                try history.record(group.map(\.step), of: schema, milliseconds: monotonicMilliseconds() - start)
+                try history.record(group.map(\.step), of: schema, milliseconds: MonotonicClock.milliseconds - start)
             }
         }
     }

@@ -99,7 +99,7 @@ struct SchemaHistory {
     }
 
     func record(
-        _ steps: [SchemaStep], of schema: DesiredSchema, milliseconds: UInt64
+        _ steps: [SchemaStep], of schema: DesiredSchema, milliseconds: Int
     ) throws(PostgresError) {
         for step in steps {
             try connection.query(
