@@ -151,7 +151,9 @@ import Wiring
         try archive.eventually("a search says so") {
             try warning(archive, "/studies?PatientName=Test*")?.contains("PatientName") == true ? () : nil
         }
-        #expect(try warning(archive, "/series?limit=1&Modality=CT")?.contains("PatientName") != false)
+        for path in ["/series?includefield=PatientName", "/instances?PatientName=Test*"] {
+            #expect(try warning(archive, path)?.contains("PatientName") == true, "\(path)")
+        }
         program.signal(SIGKILL)
         var status: Int32 = 0
         waitpid(program.processID, &status, 0)

@@ -70,7 +70,7 @@ public final class ReindexJournal {
             ], operation: "note how far a job came")
     }
 
-    /// Notes the end. What it filled is complete now, unless only a part of it was asked for.
+    /// Notes the end. What it filled is complete now, unless only what came since some day was asked for.
     public func finish(_ job: ReindexJob) throws(PostgresError) {
         try connection.transaction { connection throws(PostgresError) in
             try advance(job)
@@ -78,25 +78,20 @@ public final class ReindexJournal {
                 "UPDATE reindex_job SET finished_time = clock_timestamp() WHERE job_id = $1", [.int8(job.id)],
                 operation: "finish a job")
             if job.scope.since != nil { return }
-            for column in Self.incomplete(job.scope) {
-                // What is complete for all is so for each.
+            // What is complete for all is so for each; what is made anew from the files has all its columns.
+            let everything: [(table: String, column: String)?] = [nil]
+            for column in job.scope.kind == .files ? everything : Self.incomplete(job.scope) {
                 try connection.query(
                     """
-                    DELETE FROM incomplete_column
-                    WHERE table_name = $1 AND column_name = $2 AND (tenant_id = $3 OR $3 = '')
-                    """, [.text(column.table), .text(column.column), .text(job.scope.tenantID ?? "")],
-                    operation: "finish a job")
+                    DELETE FROM incomplete_column WHERE (tenant_id = $1 OR $1 = '')
+                        AND ($2::text IS NULL OR table_name = $2 AND column_name = $3)
+                    """,
+                    [
+                        .text(job.scope.tenantID ?? ""), column.map { .text($0.table) } ?? .null,
+                        .text(column?.column ?? ""),
+                    ], operation: "finish a job")
             }
         }
-    }
-
-    /// A column that was added to a table with rows: incomplete until it is filled.
-    static func markIncomplete(
-        _ table: String, _ column: String, _ connection: PostgresConnection
-    ) throws(PostgresError) {
-        try connection.query(
-            "INSERT INTO incomplete_column (table_name, column_name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            [.text(table), .text(column)], operation: "mark a column as incomplete")
     }
 
     // MARK: Parts

@@ -1,3 +1,5 @@
+import ArchiveSchema
+
 /// The tables of reindexing: what was begun and how far it came, and which columns are not filled in everywhere.
 enum ReindexSchema {
     static let tables = """
@@ -25,4 +27,20 @@ enum ReindexSchema {
             PRIMARY KEY (table_name, column_name, tenant_id)
         );
         """
+
+    /// Marks a column that is added to a table, if that has rows: incomplete until `wado reindex` has filled it. nil when
+    /// no search matches it or shows it.
+    static func mark(_ column: String, addedTo table: String) -> String? {
+        guard table == DicomStateMetaRow.table.name, let column = DicomStateMetaRow.table.column(column),
+            column.level != nil, !column.path.isEmpty
+        else { return nil }
+        return """
+            DO $body$ BEGIN
+                IF to_regclass('incomplete_column') IS NOT NULL AND EXISTS (SELECT FROM \(table)) THEN
+                    INSERT INTO incomplete_column (table_name, column_name) VALUES ('\(table)', '\(column.name)')
+                    ON CONFLICT DO NOTHING;
+                END IF;
+            END $body$
+            """
+    }
 }
