@@ -79,8 +79,9 @@ public final class ReindexJournal {
                 operation: "finish a job")
             if job.scope.since != nil { return }
             // What is complete for all is so for each; what is made anew from the files has all its columns.
-            let everything: [(table: String, column: String)?] = [nil]
-            for column in job.scope.kind == .files ? everything : Self.incomplete(job.scope) {
+            var columns: [(table: String, column: String)?] = [nil]
+            if job.scope.kind == .columns { columns = Self.incomplete(job.scope).map { Optional($0) } }
+            for column in columns {
                 try connection.query(
                     """
                     DELETE FROM incomplete_column WHERE (tenant_id = $1 OR $1 = '')

@@ -150,11 +150,13 @@ struct SchemaPlanner {
         let object = "\(wanted.name).\(column.name)"
         let alter = "ALTER TABLE \(wanted.sqlName) "
         let what = column.comment.isEmpty ? "new column" : "new column, \(column.comment)"
+        // Searches say that it is incomplete until rows that are there are filled in.
+        let mark = ReindexSchema.mark(column.name, addedTo: wanted.name).map { [$0] } ?? []
         var column = column
         let lacksValues = column.isNotNull && column.defaultValue == nil && column.identity.isEmpty
         guard lacksValues, try exists("SELECT FROM \(found.sqlName)") else {
             add(
-                object, what, [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"],
+                object, what, [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"] + mark,
                 table: wanted.name)
             return
         }
@@ -165,13 +167,13 @@ struct SchemaPlanner {
                 [
                     alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)",
                     alter + "ALTER COLUMN \(column.sqlName) DROP DEFAULT",
-                ], table: wanted.name)
+                ] + mark, table: wanted.name)
             return
         }
         column.isNotNull = false
         add(
             object, "\(what); NOT NULL once all rows have it",
-            [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"], table: wanted.name)
+            [alter + "ADD COLUMN IF NOT EXISTS \(column.sqlName) \(column.definition)"] + mark, table: wanted.name)
         waits(object)
     }
 
@@ -286,9 +288,9 @@ struct SchemaPlanner {
         add(
             object,
             "\(reason): its values in \(Self.count(found)) would be lost, and filled in again by `wado reindex --columns \(column.name)`",
-            [
-                alter + "DROP COLUMN \(before.sqlName), ADD COLUMN \(new.sqlName) \(new.definition)"
-            ], table: wanted.name, isDestructive: true)
+            [alter + "DROP COLUMN \(before.sqlName), ADD COLUMN \(new.sqlName) \(new.definition)"]
+                + (ReindexSchema.mark(column.name, addedTo: wanted.name).map { [$0] } ?? []),
+            table: wanted.name, isDestructive: true)
     }
 
     // MARK: Help

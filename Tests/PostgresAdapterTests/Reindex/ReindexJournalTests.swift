@@ -1,4 +1,5 @@
 import Archive
+import ArchiveSchema
 import DICOMWeb
 import PostgresAdapter
 import PostgresTestSupport
@@ -68,5 +69,32 @@ struct ReindexJournalTests {
         #expect(try warnings(.series, "InstitutionName=North").count == 2)
         try journal.finish(files)
         #expect(try warnings(.series, "InstitutionName=North").isEmpty)
+    }
+
+    @Test func aColumnThatIsAddedToRowsIsIncomplete() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let session = try PostgresConnection(connection)
+        func incompleteWithout(_ column: String) throws -> [String] {
+            for table in ["dicom_state_meta", "dicom_state_variant"] {
+                try session.run("ALTER TABLE \(table) DROP COLUMN \(column)", operation: "an older database")
+            }
+            try SchemaMigrator().migrate(PostgresConnection(connection))
+            let result = try session.run(
+                "SELECT table_name || '.' || column_name FROM incomplete_column ORDER BY 1", operation: "read")
+            return (0..<result.rowCount).map { result.string($0, 0) ?? "" }
+        }
+        #expect(try incompleteWithout("institution_name").isEmpty)
+        let time = Timestamp(microsecondsSince1970: 1_700_000_000_000_000)
+        var batch = IngestBatch()
+        batch.series = [
+            SeriesUpdate(
+                state: DicomStateMetaRow(
+                    tenantID: "t1", studyUID: "1.2", seriesUID: "1.3", studyUIDHash: "", seriesUIDHash: "",
+                    representativeSOPUID: "1.4", createdTime: time, updatedTime: time), instanceCount: 1)
+        ]
+        try PostgresIngestStore(pool: PostgresPool(connection, limit: 1)).write(batch)
+        #expect(try incompleteWithout("institution_name") == ["dicom_state_meta.institution_name"])
+        // Nothing of searches.
+        #expect(try incompleteWithout("study_date_origin") == ["dicom_state_meta.institution_name"])
     }
 }
