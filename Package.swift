@@ -91,7 +91,7 @@ let package = Package(
             "Wiring",
             [
                 "StoreSCPService", "ConsumerService", "WebWorkerService", "ServerService", "PostgresAdapter",
-                "Archive", "HTTPServer", "ServiceKit",
+                "DorisAdapter", "Archive", "HTTPServer", "ServiceKit",
             ]),
 
         program("wado-storescp", ["Wiring", "ServiceKit"]),
@@ -102,6 +102,7 @@ let package = Package(
             "wado",
             [
                 "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMNetwork", "PostgresAdapter",
+                "DorisAdapter",
             ]),
 
         // Benchmarks
@@ -172,6 +173,7 @@ let package = Package(
             [
                 "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "PostgresAdapter",
                 "PostgresTestSupport",
+                "DorisAdapter", "DorisTestSupport",
             ]),
     ],
     swiftLanguageModes: [.v6],

@@ -16,6 +16,7 @@ enum AdminPages {
             switch readiness() {
             case .ready: return text(200, "ready\n")
             case .notReady(let reason): return text(503, reason + "\n")
+            case .readyBut(let reason): return text(200, "ready, but \(reason)\n")
             }
         default: return nil
         }

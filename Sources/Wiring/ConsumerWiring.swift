@@ -29,14 +29,19 @@ extension ServiceMain {
                 metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
             )
             try service.start()
+            let doris = try DorisKeeper(context)
             return try ServiceWithAdminServer(
                 port: settings[WadoSettings.consumerAdminPort], context: context,
                 readiness: {
                     let status = service.status
                     guard status.isRunning else { return .notReady("stopped") }
-                    return status.healthyWorkers > 0 ? .ready : .notReady("no worker reaches the bus and the stores")
+                    guard status.healthyWorkers > 0 else {
+                        return .notReady("no worker reaches the bus and the stores")
+                    }
+                    return doris?.problem.map { .readyBut($0) } ?? .ready
                 },
                 stop: {
+                    doris?.stop()
                     service.stop()
                     pool.close()
                 })

@@ -11,14 +11,23 @@ protocol RunningService: AnyObject {
 enum Readiness: Equatable, Sendable {
     case ready
     case notReady(String)
+    /// It does its work, and something beside it does not.
+    case readyBut(String)
 }
 
 /// What a service's start gets.
-struct ServiceContext: Sendable {
-    let settings: Settings
+package struct ServiceContext: Sendable {
+    package let settings: Settings
     let folder: DataFolder
     let logger: Logger
-    let metrics: MetricsRegistry
+    package let metrics: MetricsRegistry
+
+    package init(settings: Settings, folder: DataFolder, logger: Logger, metrics: MetricsRegistry) {
+        self.settings = settings
+        self.folder = folder
+        self.logger = logger
+        self.metrics = metrics
+    }
 }
 
 /// The `main` of the services: settings, start, wait for a signal, stop.

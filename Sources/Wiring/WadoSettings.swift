@@ -34,7 +34,8 @@ public enum WadoSettings {
                     AnySetting(data), AnySetting(aeTitle), AnySetting(logLevel), AnySetting(database),
                     AnySetting(databaseWait),
                 ]),
-            dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection, retentionSection,
+            dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection, dorisSection,
+            retentionSection,
         ], otherVariables: ["WADO_PYTHON", "WADO_PROGRAMS", ServiceMain.supervisedVariable])
 
     static func adminPort(_ section: String, _ port: Int) -> Setting<Int> {

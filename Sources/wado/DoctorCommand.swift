@@ -1,3 +1,5 @@
+internal import Archive
+internal import DorisAdapter
 internal import Foundation
 internal import PostgresAdapter
 internal import ServiceKit
@@ -33,6 +35,7 @@ enum DoctorCommand {
             findings += ports(settings)
         }
         findings += database(settings, running: running)
+        findings += doris(settings)
         findings += [openFiles(), clock(), tool("storescu", package: "dcmtk"), tool("curl", package: "curl")]
         var isWell = true
         for finding in findings {
@@ -174,6 +177,28 @@ enum DoctorCommand {
                 Finding(
                     subject: "database", detail: "\(error)",
                     result: .bad("check that it runs, and the setting `database`"))
+            ]
+        }
+    }
+
+    private static func doris(_ settings: Settings) -> [Finding] {
+        do {
+            guard let store = try DorisSchema.store(settings, database: "") else { return [] }
+            let detail = try store.status().first ?? ""
+            let steps = try store.plan().steps
+            guard let first = steps.first else { return [Finding(subject: "Doris", detail: detail, result: .good)] }
+            return [
+                Finding(
+                    subject: "Doris",
+                    detail: "\(detail), \(steps.count) things to do, such as: \(first.object) \(first.reason)",
+                    result: .doubtful("`wado schema plan` shows them, `wado schema apply` does them; see docs/doris.md")
+                )
+            ]
+        } catch {
+            return [
+                Finding(
+                    subject: "Doris", detail: "\(error)",
+                    result: .bad("check that a frontend runs there, and the settings `doris.*`"))
             ]
         }
     }

@@ -1,0 +1,102 @@
+import DorisAdapter
+import DorisTestSupport
+import Foundation
+import PostgresTestSupport
+import ServiceKit
+import Synchronization
+import Testing
+import Wiring
+
+@Suite(
+    .enabled(
+        if: TestPostgres.isInstalled && TestDoris.isAvailable && !TestDoris.isReal,
+        "PostgreSQL or what the stand-in for Doris needs is missing"))
+struct DorisKeeperTests {
+    /// The context of a service with these settings, and what it logs.
+    private func context(
+        _ flags: [String], _ lines: Mutex<[String]>? = nil
+    ) throws -> ServiceContext {
+        let settings = try WadoSettings.catalogue.read(
+            arguments: flags + ["--database=\(try TestPostgres.makeDatabase())"], environment: [:])
+        return ServiceContext(
+            settings: settings, folder: DataFolder("/nonexistent"), logger: .silent, metrics: MetricsRegistry())
+    }
+
+    private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try !condition() {
+            guard ContinuousClock.now < deadline else { return false }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        return true
+    }
+
+    @Test func withoutDorisThereIsNone() throws {
+        #expect(try DorisKeeper(context([])) == nil)
+        #expect(try DorisSchema.store(context([]).settings, database: "") == nil)
+    }
+
+    @Test func itMakesWhatIsMissing() throws {
+        try TestDoris.withDatabase { doris in
+            let context = try context([
+                "--doris-host=127.0.0.1", "--doris-port=\(doris.port)", "--doris-database=\(doris.database)",
+            ])
+            let keeper = try #require(try DorisKeeper(context))
+            let store = try #require(try DorisSchema.store(context.settings, database: ""))
+            #expect(
+                try eventually {
+                    try store.tables.allSatisfy { try status(store).contains("\($0.name): as it should be") }
+                })
+            #expect(try eventually { try !status(store).contains { $0.hasSuffix(": missing") } })
+            // The jobs find no Kafka, which Doris says of them.
+            keeper.stop()
+        }
+    }
+
+    private func status(_ store: DorisSchemaStore) throws -> [String] { try store.status() }
+
+    @Test func aDorisThatIsAwayIsSaidAndHoldsNothingUp() throws {
+        let context = try context(["--doris-host=127.0.0.1", "--doris-port=1", "--doris-password=secret-one"])
+        let keeper = try #require(try DorisKeeper(context))
+        #expect(eventually { keeper.problem?.hasPrefix("Doris: connect: ") == true })
+        #expect(keeper.problem?.contains("secret-one") == false)
+        #expect(String(decoding: context.metrics.text(), as: UTF8.self).contains("wado_doris_in_order 0"))
+        keeper.stop()
+    }
+
+    @Test func programsTakeTurns() throws {
+        try TestDoris.withDatabase { doris in
+            let context = try context([
+                "--doris-host=127.0.0.1", "--doris-port=\(doris.port)", "--doris-database=\(doris.database)",
+            ])
+            let database = context.settings[WadoSettings.database]
+            let failures = Mutex<[String]>([])
+            let threads = try (0..<4).map { number in
+                try ServiceThread(name: "program \(number)") { _ in
+                    do {
+                        try DorisSchema.store(context.settings, database: database)?
+                            .apply(allowDestructive: false) { _ in }
+                    } catch { failures.withLock { $0.append("\(error)") } }
+                }
+            }
+            for thread in threads { thread.join() }
+            #expect(failures.withLock { $0 } == [])
+            let connection = try DorisConnection(doris)
+            try connection.run("USE `\(doris.database)`", operation: "test")
+            // Of each job one.
+            let jobs = try connection.run("SHOW ALL ROUTINE LOAD", operation: "test")
+            let store = try #require(try DorisSchema.store(context.settings, database: database))
+            #expect(jobs.rows.count == store.loads.count)
+        }
+    }
+
+    @Test(arguments: [
+        "--doris-database=9x", "--doris-load-properties=max_batch=1", "--doris-kafka-properties=sasl.password=x",
+        "--doris-tls=perhaps", "--doris-port=0",
+    ])
+    func whatIsWrongIsSaid(_ flag: String) {
+        #expect(throws: SettingsError.self) {
+            try WadoSettings.catalogue.read(arguments: [flag], environment: [:])
+        }
+    }
+}
