@@ -19,7 +19,7 @@ extension ConsumerService.Configuration {
 extension ServiceMain {
     /// `wado-consumer`: indexes instances.
     public static func consumer() -> Never {
-        run("wado-consumer", about: "indexes received instances", sections: ["consumer"]) { context in
+        run("wado-consumer", about: "indexes received instances", sections: ["consumer", "doris"]) { context in
             let settings = context.settings
             let threads = settings[WadoSettings.consumerThreads]
             let configuration = ConsumerService.Configuration(settings, folder: context.folder)
@@ -38,7 +38,7 @@ extension ServiceMain {
                     guard status.healthyWorkers > 0 else {
                         return .notReady("no worker reaches the bus and the stores")
                     }
-                    return doris?.problem.map { .readyBut($0) } ?? .ready
+                    return doris?.problem.map { Readiness.readyBut($0) } ?? .ready
                 },
                 stop: {
                     doris?.stop()

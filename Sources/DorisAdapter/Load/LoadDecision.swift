@@ -17,10 +17,10 @@ package enum LoadDecision {
 
     /// - Parameters:
     ///   - jobs: all that ever had the name, oldest first.
-    ///   - partitions: of the topic now; nil when nobody knows.
-    package init(_ load: LoadDefinition, jobs: [LoadJob], partitions: Int?) {
+    ///   - partitions: of the topic now; nil when nobody knows. Asked only when it matters.
+    package init(_ load: LoadDefinition, jobs: [LoadJob], partitions: @autoclosure () -> Int?) {
         guard let job = jobs.last(where: { !$0.state.isFinal }) else {
-            self = .create(from: Self.start(load, after: jobs.last, partitions: partitions))
+            self = .create(from: Self.start(load, after: jobs.last, partitions: partitions()))
             return
         }
         guard let mark = job.mark else {
@@ -40,7 +40,7 @@ package enum LoadDecision {
             }
             return
         }
-        if mark.isPinned, let partitions, job.offsets.count < partitions {
+        if mark.isPinned, let partitions = partitions(), job.offsets.count < partitions {
             self = .addPartitions(job)
             return
         }
@@ -63,11 +63,13 @@ package enum LoadDecision {
     /// Where a job begins that follows another.
     /// - Parameter former: the last job of the name. One that Doris itself has ended had lost its table: what is there
     ///   now is another one, which gets all that Kafka still has.
-    static func start(_ load: LoadDefinition, after former: LoadJob?, partitions: Int?) -> LoadDefinition.Offsets? {
+    static func start(
+        _ load: LoadDefinition, after former: LoadJob?, partitions: @autoclosure () -> Int?
+    ) -> LoadDefinition.Offsets? {
         guard let former, former.state != .cancelled, former.topic == load.topic, !former.offsets.isEmpty else {
             return nil
         }
-        guard let partitions, partitions > 0 else { return former.offsets }
+        guard let partitions = partitions(), partitions > 0 else { return former.offsets }
         var offsets: LoadDefinition.Offsets = [:]
         for partition in 0..<partitions { offsets[partition] = former.offsets[partition] ?? .beginning }
         return offsets
