@@ -12,10 +12,8 @@ import Wiring
         if: TestPostgres.isInstalled && TestDoris.isAvailable && !TestDoris.isReal,
         "PostgreSQL or what the stand-in for Doris needs is missing"))
 struct DorisKeeperTests {
-    /// The context of a service with these settings, and what it logs.
-    private func context(
-        _ flags: [String], _ lines: Mutex<[String]>? = nil
-    ) throws -> ServiceContext {
+    /// The context of a service with these settings.
+    private func context(_ flags: [String]) throws -> ServiceContext {
         let settings = try WadoSettings.catalogue.read(
             arguments: flags + ["--database=\(try TestPostgres.makeDatabase())"], environment: [:])
         return ServiceContext(
