@@ -7,6 +7,7 @@ public enum SchemaStores {
     /// PostgreSQL, and those that the settings name.
     /// - Parameter database: libpq's connection string.
     public static func all(database: String, settings: Settings) throws -> [any SchemaStore] {
-        [PostgresSchemaStore(database)]
+        let doris = try DorisSchema.store(settings, database: database)
+        return [PostgresSchemaStore(database)] + (doris.map { [$0] } ?? [])
     }
 }

@@ -14,6 +14,7 @@ struct RowLoadTests {
     static let texts = [
         String(repeating: "王", count: 64), "a\\b\"c'd\n\t=^", "Å\u{301}\u{1F600}", " ", "%s `x`", nil,
     ]
+    static let codes: [[String?]?] = [["CT^HEAD", nil, "王"], [""], nil]
     static let doubles: [Double?] = [
         0.1, -1.5e-300, Double.greatestFiniteMagnitude, Double.leastNonzeroMagnitude, 9_007_199_254_740_994, nil,
     ]
@@ -34,7 +35,8 @@ struct RowLoadTests {
             patientName: text.map { _ in String(repeating: "王", count: 194) }, patientBirthDate: date,
             patientBirthTime: ClockTime(microseconds: Int64(index) * 7_199_999_999),
             patientSize: doubles[index % 6], pregnancyStatus: index % 2 == 0 ? .min : .max, studyDate: date,
-            studyDateOrigin: date?.dicomValue, seriesNumber: Int32(index),
+            studyDateOrigin: date?.dicomValue,
+            procedureCode: codes[index % 3], seriesNumber: Int32(index),
             seriesDescription: text.map { _ in String(repeating: "界", count: 256) },
             createdTime: moment(index), updatedTime: Timestamp(microsecondsSince1970: 1_764_115_200_000_000 + updated))
     }
@@ -74,6 +76,8 @@ struct RowLoadTests {
             switch (column.type, value) {
             case (_, nil): text = "null"
             case (.int, let value?), (.bigint, let value?), (.double, let value?): text = value
+            // Doris writes an array as JSON does.
+            case (.array, let value?): text = value
             case (_, let value?): text = DorisText.string(value).replacing("\t", with: "\\t")
             }
             return "\"\(column.name)\":\(text)"

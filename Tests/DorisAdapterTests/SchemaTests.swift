@@ -135,6 +135,10 @@ struct SchemaTests {
             #expect(try store.differences() == ["t.mine is not in this program's spec: left as it is, and not loaded"])
             #expect(try store.plan().isEmpty)
             #expect(try Self.run(configuration, "SHOW TABLES").count == 2)
+            // One that the spec has retired is where it belongs.
+            var later = store
+            later.retired = ["t": ["mine"]]
+            #expect(try later.differences() == [])
         }
     }
 

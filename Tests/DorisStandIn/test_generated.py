@@ -42,6 +42,8 @@ def value(column, i):
     if kind == "BIGINT":
         number = [-2 ** 63, 2 ** 63 - 1, 0][i % 3]
         return number, number
+    if kind == "ARRAY":     # of texts; Doris prints them so
+        return ["王^%d" % i, None, ""], '["王^%d", null, ""]' % i
     text = (TEXT % i if column.type.length >= 32 else str(i))
     if i % 2:
         while len(text.encode()) < column.type.length:      # full to the last byte

@@ -20,6 +20,8 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     package var loads: [LoadDefinition]
     /// What columns were called before: by table, then by their names.
     package var renames: [String: [String: String]]
+    /// Columns of each table that stay though nothing fills them any more.
+    package var retired: [String: Set<String>] = [:]
     private let partitionCount: PartitionCount
     private let exclusively: Exclusively
 
@@ -47,6 +49,7 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         self.init(
             configuration, tables: tables, loads: loads, renames: renames, partitionCount: partitionCount,
             exclusively: exclusively)
+        for table in ArchiveSchema.tables { retired[table.name] = Set(table.retired.map(\.name)) }
     }
 
     /// Of these tables and jobs, before the settings have changed them.
@@ -103,7 +106,7 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     private func compare(_ table: TableDefinition, _ found: TableDefinition) -> TableComparison {
         let now = Timestamp.now.description.filter { ("0"..."9").contains($0) }.prefix(14)
         return TableComparison(
-            wanted: table, found: found, renames: renames[table.name] ?? [:],
+            wanted: table, found: found, renames: renames[table.name] ?? [:], retired: retired[table.name] ?? [],
             asideName: "\(table.name.prefix(42))_until_\(now)")
     }
 

@@ -25,8 +25,12 @@ package struct TableComparison {
 
     /// - Parameters:
     ///   - renames: what columns were called before, by their names.
+    ///   - retired: columns that stay though nothing fills them any more.
     ///   - asideName: what the table is called from then on if it has to make room.
-    package init(wanted: TableDefinition, found: TableDefinition, renames: [String: String], asideName: String) {
+    package init(
+        wanted: TableDefinition, found: TableDefinition, renames: [String: String], retired: Set<String> = [],
+        asideName: String
+    ) {
         self.wanted = wanted
         self.found = found
         renameColumns(renames)
@@ -45,7 +49,7 @@ package struct TableComparison {
                 return
             }
         }
-        lookAtOthers()
+        lookAtOthers(retired)
         compareTable()
     }
 
@@ -168,9 +172,10 @@ package struct TableComparison {
     }
 
     /// Columns that the spec does not have.
-    private mutating func lookAtOthers() {
+    private mutating func lookAtOthers(_ retired: Set<String>) {
         for column in found.columns where wanted.column(column.name) == nil {
             if column.isNullable || column.defaultValue != nil {
+                if retired.contains(column.name) { continue }
                 notes.append(
                     "\(wanted.name).\(column.name) is not in this program's spec: left as it is, and not loaded")
             } else {
