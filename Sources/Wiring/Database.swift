@@ -19,7 +19,11 @@ enum Database {
         while true {
             do throws(SchemaFailure) {
                 try SchemaMigrator().migrate(connect(connection, name)) { line in
-                    context.logger.info("database schema", ["what": .string(line)])
+                    if line.hasPrefix("waits for a decision") {
+                        context.logger.warning("database schema", ["what": .string(line)])
+                    } else {
+                        context.logger.info("database schema", ["what": .string(line)])
+                    }
                 }
                 break
             } catch {
