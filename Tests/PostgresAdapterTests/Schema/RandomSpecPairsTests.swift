@@ -22,7 +22,10 @@ struct RandomSpecPairsTests {
         return DesiredSchema(version: version, statements: statements, renames: spec.renames)
     }
 
-    @Test(arguments: 1...40)
+    /// More of them: WADO_SPEC_PAIRS=1000.
+    private static let count = ProcessInfo.processInfo.environment["WADO_SPEC_PAIRS"].flatMap(UInt64.init) ?? 40
+
+    @Test(arguments: 1...count)
     func migratingIsCreatingAndKeepsRows(seed: UInt64) throws {
         var random = SplitMix(seed)
         let old = RandomSpec(&random)
