@@ -7,8 +7,8 @@ UP ?=
 
 # The first ones are what Swift itself needs: a linker, the headers of C and C++, libraries of the toolchain.
 BUILD_PACKAGES = git g++ libncurses6 libsqlite3-0 pkg-config libxml2-dev libyaml-dev libpq-dev libdeflate-dev \
-	zlib1g-dev libmicrohttpd-dev libmariadb-dev postgresql curl
-TEST_PACKAGES = dcmtk python3 python3-venv chromium
+	zlib1g-dev libmicrohttpd-dev libmariadb-dev librdkafka-dev postgresql curl
+TEST_PACKAGES = dcmtk python3 python3-venv chromium openjdk-17-jre-headless
 BENCH_PACKAGES = dcmtk libdcmtk-dev g++ nginx wrk orthanc orthanc-postgresql orthanc-dicomweb
 
 # One build for all: programs and tests, in release mode.

@@ -51,6 +51,7 @@ let package = Package(
         systemLibrary("CLibMariaDB", pkgConfig: "libmariadb", apt: "libmariadb-dev"),
         systemLibrary("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev"),
         systemLibrary("CZLib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+        systemLibrary("CRdKafka", pkgConfig: "rdkafka", apt: "librdkafka-dev"),
         shim("CMicroHTTPD", links: "microhttpd"),
 
         // The standard and the spec, and what is generated from them
@@ -77,6 +78,7 @@ let package = Package(
         module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
         module("PostgresAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibPQ"]),
         module("DorisAdapter", ["Archive", "ArchiveSchema", "CLibMariaDB"]),
+        module("KafkaAdapter", ["Archive", "ServiceKit", "CRdKafka"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
         module("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
@@ -91,7 +93,7 @@ let package = Package(
             "Wiring",
             [
                 "StoreSCPService", "ConsumerService", "WebWorkerService", "ServerService", "PostgresAdapter",
-                "DorisAdapter", "Archive", "HTTPServer", "ServiceKit",
+                "DorisAdapter", "KafkaAdapter", "Archive", "HTTPServer", "ServiceKit",
             ]),
 
         program("wado-storescp", ["Wiring", "ServiceKit"]),
@@ -102,7 +104,7 @@ let package = Package(
             "wado",
             [
                 "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMNetwork", "PostgresAdapter",
-                "DorisAdapter",
+                "DorisAdapter", "KafkaAdapter",
             ]),
 
         // Benchmarks
@@ -130,6 +132,9 @@ let package = Package(
         .target(
             name: "DorisTestSupport", dependencies: ["DorisAdapter", "TestSupport"], path: "Tests/DorisTestSupport",
             swiftSettings: settings),
+        .target(
+            name: "KafkaTestSupport", dependencies: ["KafkaAdapter", "Archive", "CRdKafka", "TestSupport"],
+            path: "Tests/KafkaTestSupport", swiftSettings: settings),
         tests("Dictionary"),
         tests("SchemaGenerator", ["Dictionary", "schema-generator"]),
         tests("DICOMDictionary", ["Dictionary"]),
@@ -145,6 +150,7 @@ let package = Package(
                 "PostgresTestSupport", "SchemaGenerator", "Dictionary",
             ]),
         tests("DorisAdapter", ["Archive", "ArchiveSchema", "DorisTestSupport"]),
+        tests("KafkaAdapter", ["Archive", "ServiceKit", "CRdKafka", "EventBusContract", "KafkaTestSupport"]),
         tests("HTTPServer"),
         tests("ServiceKit"),
         tests(
@@ -171,7 +177,8 @@ let package = Package(
         tests(
             "Wiring",
             [
-                "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "PostgresAdapter",
+                "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "KafkaAdapter",
+                "PostgresAdapter",
                 "PostgresTestSupport",
                 "DorisAdapter", "DorisTestSupport",
             ]),

@@ -18,8 +18,11 @@ public enum Topic: String, CaseIterable, Sendable {
 public struct Message: Sendable {
     /// Messages with equal keys keep their order and go to one partition; of one study: its `study_uid_hash`.
     public var key: String
-    /// UTF-8 JSON, at most 1 MiB.
+    /// UTF-8 JSON, at most `maximumBytes`.
     public var value: [UInt8]
+
+    /// The longest value, in bytes: 1 MiB.
+    public static let maximumBytes = 1 << 20
 
     public init(key: String, value: [UInt8]) {
         self.key = key
@@ -59,7 +62,14 @@ public protocol EventConsumer: AnyObject {
     func poll(limit: Int, timeoutMilliseconds: Int) throws -> [ReceivedMessage]
     /// Marks everything that `poll` has returned so far as done.
     func commit() throws
+    /// Keeps the membership while the caller is busy, or waits for something else, for more than some seconds: to be
+    /// called now and then meanwhile. Delivers nothing, and takes no messages in.
+    func keepAlive()
     func close()
+}
+
+extension EventConsumer {
+    public func keepAlive() {}
 }
 
 /// An event bus in Kafka's terms: topics, keys, partitions, offsets, consumer groups.

@@ -69,7 +69,7 @@ struct ConsumerBatch {
                 let letter = DeadLetter(message: message, reason: reason, detail: detail)
                 batch.deadLetters.append(letter)
                 batch.logs.problems += ConsumerProblems.rows(of: letter, node: node)
-            case .problem(let row): batch.logs.problems.append(row)
+            case .problem(let row): batch.receivedProblems.append(row)
             case .instance(let instance):
                 batch.logs.problems += instance.problems
                 batch.logs.objects.append(instance.object)

@@ -123,7 +123,7 @@ final class ConsumerWorker {
                 metrics.batches.add()
                 metrics.instances.add(ingest.logs.objects.count)
                 metrics.deadLetters.add(ingest.deadLetters.count)
-                metrics.problemRows.add(ingest.logs.problems.count)
+                metrics.problemRows.add(ingest.logs.problems.count + ingest.receivedProblems.count)
                 failures = 0
                 return true
             } catch {
@@ -164,6 +164,8 @@ final class ConsumerWorker {
         if failures <= 6 || failures % 20 == 0 {
             logger.warning(event, ["error": .string("\(error)"), "attempt": .int(failures)])
         }
+        // It may take long; the group is to know that this member is still there.
+        consumer.keepAlive()
         stop.wait(milliseconds: min(configuration.retryMilliseconds, 50 << min(failures - 1, 10)))
     }
 

@@ -7,8 +7,10 @@ public struct ArchiveCounts: Sendable {
     public var studies = 0
     public var series = 0
     public var instances = 0
-    /// Received, not indexed yet.
-    public var queueLag = 0
+    /// Received, not indexed yet; nil when the bus does not say.
+    public var queueLag: Int?
+    /// Why it does not.
+    public var busProblem: String?
     /// Series whose metadata is to be compacted.
     public var compactions = 0
     /// Messages that can never succeed.
@@ -36,8 +38,12 @@ public struct ArchiveCounts: Sendable {
         counts.compactions = try count("dicom_json_meta", "count(*) FILTER (WHERE json_status = 0)")
         counts.problems = try count("dicom_problem_meta", "count(*) FILTER (WHERE state = 'open')")
         counts.deadLetters = try PostgresDeadLetters(pool: pool).count()
-        counts.queueLag = Int(
-            try PostgresEventBus(pool: pool).lag(group: settings[WadoSettings.consumerGroup], topic: .storage))
+        do {
+            let bus = try ArchiveBus.open(settings, program: "wado", pool: pool)
+            counts.queueLag = Int(try bus.lag(group: settings[WadoSettings.consumerGroup], topic: .storage))
+        } catch {
+            counts.busProblem = "\(error)"
+        }
         return counts
     }
 }

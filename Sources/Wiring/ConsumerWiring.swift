@@ -19,13 +19,13 @@ extension ConsumerService.Configuration {
 extension ServiceMain {
     /// `wado-consumer`: indexes instances.
     public static func consumer() -> Never {
-        run("wado-consumer", about: "indexes received instances", sections: ["consumer", "doris"]) { context in
+        run("wado-consumer", about: "indexes received instances", sections: ["consumer", "doris", "kafka"]) { context in
             let settings = context.settings
             let threads = settings[WadoSettings.consumerThreads]
             let configuration = ConsumerService.Configuration(settings, folder: context.folder)
-            let pool = try Database.open(context, sessions: threads + 1, name: "wado-consumer")
+            let backends = try Backends(context, sessions: threads + 1, name: "wado-consumer")
             let service = ConsumerService(
-                configuration, bus: PostgresEventBus(pool: pool), store: PostgresIngestStore(pool: pool),
+                configuration, bus: backends.bus, store: try backends.ingestStore(),
                 metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
             )
             try service.start()
@@ -43,7 +43,7 @@ extension ServiceMain {
                 stop: {
                     doris?.stop()
                     service.stop()
-                    pool.close()
+                    backends.close()
                 })
         }
     }
@@ -52,23 +52,24 @@ extension ServiceMain {
     public static func webWorker() -> Never {
         run(
             "wado-webworker", about: "compacts metadata, counts instances, keeps logs in order",
-            sections: ["webworker", "retention"]
+            sections: ["webworker", "retention", "kafka"]
         ) { context in
             let settings = context.settings
             var configuration = WebWorkerService.Configuration()
             configuration.intervalMinutes = Double(settings[WadoSettings.webWorkerInterval])
             configuration.cpuPercent = Double(settings[WadoSettings.webWorkerCPU])
             configuration.memoryPercent = Double(settings[WadoSettings.webWorkerMemory])
-            let pool = try Database.open(context, sessions: 4, name: "wado-webworker")
+            let backends = try Backends(context, sessions: 4, name: "wado-webworker")
             let service = WebWorkerService(
-                configuration, queue: PostgresCompactionQueue(pool: pool),
+                configuration, queue: try backends.compactionQueue(),
                 metadata: FileMetadataStore(root: context.folder.json), logger: context.logger, metrics: context.metrics
             )
             var retention = LogRetention()
             retention.accessMonths = settings[WadoSettings.accessLogMonths]
             retention.problemMonths = settings[WadoSettings.problemMonths]
             let housekeeper = LogHousekeeper(
-                PostgresLogKeeper(pool: pool), retention: retention, logger: context.logger, metrics: context.metrics)
+                PostgresLogKeeper(pool: try backends.database()), retention: retention, logger: context.logger,
+                metrics: context.metrics)
             try service.start()
             try housekeeper.start()
             return try ServiceWithAdminServer(
@@ -81,7 +82,7 @@ extension ServiceMain {
                 stop: {
                     housekeeper.stop()
                     service.stop()
-                    pool.close()
+                    backends.close()
                 })
         }
     }

@@ -27,10 +27,12 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var supervisor: Int32
     /// The private PostgreSQL; nil when the archive uses another one.
     public var database: String?
+    /// Settings of the event bus as flags, secrets left out; nil in a file of an older version.
+    public var bus: [String]?
 
     public init(
         dicomHost: String, dicomPort: Int, aeTitle: String, webRoot: String, processes: [String: Int32],
-        admin: [String: String], supervisor: Int32, database: String?
+        admin: [String: String], supervisor: Int32, database: String?, bus: [String] = []
     ) {
         dicom = Dicom(host: dicomHost, port: dicomPort, aeTitle: aeTitle)
         web = Web(root: webRoot)
@@ -38,6 +40,7 @@ public struct Endpoints: Codable, Sendable, Equatable {
         self.admin = admin
         self.supervisor = supervisor
         self.database = database
+        self.bus = bus
     }
 
     /// Writes the file, whole or not at all.

@@ -35,32 +35,33 @@ extension ServerConfiguration {
 /// `wado-server`, which answers the admin pages itself.
 private final class RunningServer: RunningService {
     private let service: ServerService
-    private let pool: PostgresPool
+    private let backends: Backends
 
-    init(_ service: ServerService, pool: PostgresPool) {
+    init(_ service: ServerService, backends: Backends) {
         self.service = service
-        self.pool = pool
+        self.backends = backends
     }
 
     func stop() {
         service.stop()
-        pool.close()
+        backends.close()
     }
 }
 
 extension ServiceMain {
     /// `wado-server`: answers DICOMweb.
     public static func server() -> Never {
-        run("wado-server", about: "answers DICOMweb", sections: ["http", "tenant"]) { context in
+        run("wado-server", about: "answers DICOMweb", sections: ["http", "tenant", "kafka"]) { context in
             let settings = context.settings
-            let pool = try Database.open(
+            let backends = try Backends(
                 context, sessions: settings[WadoSettings.httpSessions], name: "wado-server")
             let service = ServerService(
                 configuration: ServerConfiguration(settings, folder: context.folder),
-                index: PostgresSeriesIndex(pool: pool), metadata: FileMetadataStore(root: context.folder.json),
-                logs: PostgresIngestStore(pool: pool), logger: context.logger, metrics: context.metrics)
+                index: PostgresSeriesIndex(pool: try backends.database()),
+                metadata: FileMetadataStore(root: context.folder.json),
+                logs: try backends.logs(), logger: context.logger, metrics: context.metrics)
             try service.start()
-            return RunningServer(service, pool: pool)
+            return RunningServer(service, backends: backends)
         }
     }
 }

@@ -1,5 +1,4 @@
 internal import Archive
-internal import PostgresAdapter
 internal import ServiceKit
 internal import StoreSCPService
 
@@ -37,12 +36,13 @@ extension ServiceMain {
     /// `wado-storescp`: receives instances.
     public static func storeSCP() -> Never {
         run(
-            "wado-storescp", about: "receives DICOM instances by C-STORE", sections: ["dicom", "store", "tenant"]
+            "wado-storescp", about: "receives DICOM instances by C-STORE",
+            sections: ["dicom", "store", "tenant", "kafka"]
         ) { context in
-            let pool = try Database.open(context, sessions: 2, name: "wado-storescp")
+            let backends = try Backends(context, sessions: 2, name: "wado-storescp", needsDatabase: false)
             let service = StoreSCPService(
                 configuration: StoreSCPConfiguration(context.settings, folder: context.folder),
-                bus: PostgresEventBus(pool: pool), logger: context.logger, metrics: context.metrics)
+                bus: backends.bus, logger: context.logger, metrics: context.metrics)
             try service.start()
             return try ServiceWithAdminServer(
                 port: context.settings[WadoSettings.storeSCPAdminPort], context: context,
@@ -52,7 +52,7 @@ extension ServiceMain {
                 },
                 stop: {
                     service.stop()
-                    pool.close()
+                    backends.close()
                 })
         }
     }

@@ -32,10 +32,10 @@ public enum WadoSettings {
                 "", "General",
                 [
                     AnySetting(data), AnySetting(aeTitle), AnySetting(logLevel), AnySetting(database),
-                    AnySetting(databaseWait),
+                    AnySetting(databaseWait), AnySetting(bus), AnySetting(logs),
                 ]),
             dicomSection, storeSection, tenantSection, httpSection, consumerSection, webWorkerSection, dorisSection,
-            retentionSection,
+            retentionSection, kafkaSection,
         ], otherVariables: ["WADO_PYTHON", "WADO_PROGRAMS", ServiceMain.supervisedVariable])
 
     static func adminPort(_ section: String, _ port: Int) -> Setting<Int> {

@@ -1,6 +1,7 @@
 internal import Archive
 internal import DorisAdapter
 internal import Foundation
+internal import KafkaAdapter
 internal import PostgresAdapter
 internal import ServiceKit
 internal import Wiring
@@ -21,9 +22,10 @@ enum DoctorCommand {
     }
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let settings = try Main.settings(arguments)
+        var settings = try Main.settings(arguments)
         let folder = DataFolder(settings[WadoSettings.data])
         let running = try? RunningArchive.endpoints(settings)
+        if let running { settings = try RunningArchive.settings(settings, running) }
         var findings = [programs(), postgres(), storage(folder)]
         if let running {
             findings += services(running)
@@ -34,7 +36,7 @@ enum DoctorCommand {
                     result: .doubtful("start it with `wado up --data \(folder.path)`")))
             findings += ports(settings)
         }
-        findings += database(settings, running: running)
+        findings += try database(settings, running: running) + kafka(settings)
         findings += doris(settings)
         findings += [openFiles(), clock(), tool("storescu", package: "dcmtk"), tool("curl", package: "curl")]
         var isWell = true
@@ -162,7 +164,9 @@ enum DoctorCommand {
                 ]
             }
             let counts = try ArchiveCounts.read(connection: connection, settings: settings)
-            let detail = "PostgreSQL \(version), \(counts.series) series, \(counts.queueLag) messages wait"
+            let detail =
+                "PostgreSQL \(version), \(counts.series) series, "
+                + "\(counts.queueLag.map(String.init) ?? "?") messages wait"
             let isStuck = counts.deadLetters > 0
             return [
                 Finding(
@@ -199,6 +203,50 @@ enum DoctorCommand {
                 Finding(
                     subject: "Doris", detail: "\(error)",
                     result: .bad("check that a frontend runs there, and the settings `doris.*`"))
+            ]
+        }
+    }
+
+    private static func kafka(_ settings: Settings) throws(SettingsError) -> [Finding] {
+        guard let bus = try ArchiveBus.kafka(settings, program: "wado") else { return [] }
+        let subject = "Kafka at \(settings[WadoSettings.kafkaBrokers].joined(separator: ", "))"
+        do {
+            let status = try bus.status()
+            let found = status.topics.filter { $0.partitions > 0 }
+            let detail = "\(status.brokers) brokers, \(found.count) of \(status.topics.count) topics"
+            if let instructions = status.instructions {
+                let isMade = settings[WadoSettings.kafkaCreatesTopics]
+                return [
+                    Finding(
+                        subject: subject, detail: detail,
+                        result: isMade ? .doubtful("the services make those that are missing") : .bad(instructions))
+                ]
+            }
+            if let silent = found.first(where: { $0.leaderless > 0 }) {
+                return [
+                    Finding(
+                        subject: subject, detail: "\(silent.leaderless) partitions of \(silent.name) have no leader",
+                        result: .bad("start the brokers that are down"))
+                ]
+            }
+            if let behind = found.first(where: { $0.behind > 0 }) {
+                return [
+                    Finding(
+                        subject: subject, detail: "\(behind.behind) partitions of \(behind.name) lack copies",
+                        result: .doubtful("start the brokers that are down"))
+                ]
+            }
+            let single = found.contains { $0.replicas < 2 } && status.brokers > 1
+            return [
+                Finding(
+                    subject: subject, detail: detail,
+                    result: single ? .doubtful("some topics have one copy only: a lost disk loses them") : .good)
+            ]
+        } catch {
+            return [
+                Finding(
+                    subject: subject, detail: "\(error)",
+                    result: .bad("check that it runs, and the settings of `kafka`"))
             ]
         }
     }

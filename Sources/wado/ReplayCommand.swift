@@ -1,4 +1,5 @@
 internal import Archive
+internal import KafkaAdapter
 internal import PostgresAdapter
 internal import ServiceKit
 internal import Wiring
@@ -9,15 +10,20 @@ enum ReplayCommand {
     private static let batch = 500
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let settings = try Main.settings(arguments, maximumArguments: 1)
+        var settings = try Main.settings(arguments, maximumArguments: 1)
         guard let what = settings.arguments.first else {
             throw SettingsError(problems: [
                 "say what: wado replay count, wado replay list, wado replay all, or wado replay REASON"
             ])
         }
+        if let endpoints = try? RunningArchive.endpoints(settings) {
+            settings = try RunningArchive.settings(settings, endpoints)
+        }
         let pool = PostgresPool(try RunningArchive.database(settings), limit: 1, applicationName: "wado replay")
         defer { pool.close() }
-        let letters = PostgresDeadLetters(pool: pool)
+        let producer = try ArchiveBus.kafka(settings, program: "wado")?.makeProducer()
+        defer { producer?.close() }
+        let letters = PostgresDeadLetters(pool: pool, producer: producer)
         let counts = try letters.counts()
         switch what {
         case "count": Terminal.write(summary(counts))

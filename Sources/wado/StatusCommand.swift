@@ -5,12 +5,16 @@ internal import Wiring
 /// `wado status`: where the archive is and what it holds.
 enum StatusCommand {
     static func run(_ arguments: [String]) throws -> Int32 {
-        let settings = try Main.settings(arguments)
+        var settings = try Main.settings(arguments)
         let folder = DataFolder(settings[WadoSettings.data])
         let endpoints = try RunningArchive.endpoints(settings)
+        settings = try RunningArchive.settings(settings, endpoints)
         var text = "data      \(folder.path)\n"
         text += "DICOM     \(endpoints.dicom.host):\(endpoints.dicom.port), AE title \(endpoints.dicom.aeTitle)\n"
         text += "DICOMweb  \(endpoints.web.root)\n"
+        if settings[WadoSettings.bus] == "kafka" {
+            text += "bus       Kafka at \(settings[WadoSettings.kafkaBrokers].joined(separator: ", "))\n"
+        }
         var allReady = true
         for (name, root) in endpoints.admin.sorted(by: { $0.key < $1.key }) {
             let answer = LocalHTTP.get(root + "/readyz", timeoutMilliseconds: 2_000)
@@ -27,10 +31,15 @@ enum StatusCommand {
             do {
                 let counts = try ArchiveCounts.read(connection: connection, settings: settings)
                 text += "holds     \(counts.studies) studies, \(counts.series) series, \(counts.instances) instances\n"
-                text += "waiting   \(counts.queueLag) instances to be indexed, \(pending(endpoints)) to be filed, "
+                text +=
+                    "waiting   \(counts.queueLag.map(String.init) ?? "?") instances to be indexed, \(pending(endpoints)) to be filed, "
                 text += "\(counts.compactions) series to be compacted\n"
                 text += "failed    \(counts.deadLetters) dead letters\n"
                 text += "odd       \(counts.problems) problems of instances (wado problems)\n"
+                if let problem = counts.busProblem {
+                    allReady = false
+                    text += "bus       \(problem)\n"
+                }
             } catch {
                 allReady = false
                 text += "database  \(error)\n"

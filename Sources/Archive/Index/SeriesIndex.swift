@@ -22,6 +22,8 @@ public struct IngestBatch: Sendable {
     /// At most one for each series.
     public var series: [SeriesUpdate] = []
     public var logs = LogRows()
+    /// Problems that came by the bus: who reads its topics has them already.
+    public var receivedProblems: [DicomProblemMetaRow] = []
     public var deadLetters: [DeadLetter] = []
 
     public init() {}
@@ -31,6 +33,29 @@ public struct IngestBatch: Sendable {
 public protocol IngestStore: Sendable {
     /// Returns when everything is on stable storage. Writing the same batch again changes nothing.
     func write(_ batch: IngestBatch) throws
+}
+
+/// The index alone, where logs are kept elsewhere.
+public protocol SeriesWriter: Sendable {
+    /// Writes series, dead letters and problems of the batch, and no other logs, in one transaction.
+    ///
+    /// Of a series' rows that were returned at any time, by anybody, the one with the greatest `updatedTime` is the
+    /// latest, and two of the same time are equal: so who keeps the greatest ends with what the index has, in whatever
+    /// order they arrive.
+    func writeSeries(_ batch: IngestBatch) throws -> WrittenSeries
+}
+
+/// What other stores have to hear of a batch, beside its logs.
+public struct WrittenSeries: Sendable {
+    /// The batch's series as the index has them now, changed or not.
+    public var rows: [DicomStateMetaRow]
+    /// Problems that the batch's instances had and have no longer.
+    public var clearedProblems: [DicomProblemMetaRow]
+
+    public init(rows: [DicomStateMetaRow] = [], clearedProblems: [DicomProblemMetaRow] = []) {
+        self.rows = rows
+        self.clearedProblems = clearedProblems
+    }
 }
 
 /// The index of series. Every call is bound to one tenant; another tenant's rows are never seen, counted or changed.

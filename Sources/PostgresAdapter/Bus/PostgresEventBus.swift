@@ -61,7 +61,7 @@ final class PostgresEventProducer: EventProducer {
 
     func publish(_ messages: [Message], to topic: Topic) throws {
         if messages.isEmpty { return }
-        for message in messages where message.value.count > 1 << 20 {
+        for message in messages where message.value.count > Message.maximumBytes {
             throw PostgresError(
                 code: .init(rawValue: "54000"), operation: "publish", message: "a message is longer than 1 MiB")
         }

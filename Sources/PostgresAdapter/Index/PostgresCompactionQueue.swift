@@ -5,8 +5,14 @@ public import ArchiveSchema
 /// keeps meanwhile, and no row: so the consumer can flag the series anew at any time without waiting for it.
 public final class PostgresCompactionQueue: CompactionQueue {
     private let pool: PostgresPool
+    private let publish: (@Sendable ([DicomStateMetaRow]) throws -> Void)?
 
-    public init(pool: PostgresPool) { self.pool = pool }
+    /// - Parameter publish: where another store keeps the rows of series too: gets each that was counted, before it
+    ///   leaves the queue.
+    public init(pool: PostgresPool, publish: (@Sendable ([DicomStateMetaRow]) throws -> Void)? = nil) {
+        self.pool = pool
+        self.publish = publish
+    }
 
     public func waiting() throws -> Int {
         try pool.retryingOnce { connection throws(PostgresError) in
@@ -37,7 +43,8 @@ public final class PostgresCompactionQueue: CompactionQueue {
             }
             // What was not reported counts as failed.
             while outcomes.count < tasks.count { outcomes.append(.failed) }
-            try settle(connection, tasks, outcomes)
+            let unpublished = try settle(connection, tasks, outcomes)
+            failure = failure ?? unpublished
             isSettled = true
             return tasks.count
         }
@@ -115,14 +122,28 @@ public final class PostgresCompactionQueue: CompactionQueue {
         return tasks
     }
 
+    /// - Returns: why a row could not be published; its series stays in the queue.
     private func settle(
         _ connection: PostgresConnection, _ tasks: [CompactionTask], _ outcomes: [CompactionOutcome]
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> (any Error)? {
+        var failure: (any Error)?
         for (task, outcome) in zip(tasks, outcomes) {
-            let key: [PostgresValue] = [
+            let series: [PostgresValue] = [
                 .text(task.series.tenantID), .text(task.series.studyUID), .text(task.series.seriesUID),
-                .timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds),
             ]
+            let key = series + [.timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds)]
+            var outcome = outcome
+            if case .done(let count) = outcome, let publish {
+                try connection.query(
+                    "WITH due AS (\(Self.due)) \(Self.setCount)", key + [.int4(Int32(clamping: count))],
+                    operation: "count series")
+                do {
+                    try publish(try StateRows.read(connection, StateRows.one, series))
+                } catch {
+                    failure = error
+                    outcome = .failed
+                }
+            }
             switch outcome {
             case .untouched: break
             case .done(let count):
@@ -130,14 +151,12 @@ public final class PostgresCompactionQueue: CompactionQueue {
                 // later count was written.
                 try connection.query(
                     """
-                    WITH done AS (
+                    WITH due AS (
                         UPDATE dicom_json_meta SET json_status = 1, retry_times = 0
                         WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3 AND flag_time = $4
                         RETURNING tenant_id, study_uid, series_uid
                     )
-                    UPDATE dicom_state_meta s SET series_related_instances = $5 FROM done d
-                    WHERE s.tenant_id = d.tenant_id AND s.study_uid = d.study_uid AND s.series_uid = d.series_uid
-                        AND s.series_related_instances IS DISTINCT FROM $5
+                    \(Self.setCount)
                     """, key + [.int4(Int32(clamping: count))], operation: "finish series")
             case .failed:
                 // Comes again after a while that doubles from two seconds up to about four minutes.
@@ -150,7 +169,21 @@ public final class PostgresCompactionQueue: CompactionQueue {
             }
         }
         try unlock(connection, tasks.map(\.series))
+        return failure
     }
+
+    private static let due = """
+        SELECT tenant_id, study_uid, series_uid FROM dicom_json_meta
+        WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3 AND flag_time = $4 FOR UPDATE
+        """
+
+    /// Of the series that is due. The time of writing grows, as with every change of a row.
+    private static let setCount = """
+        UPDATE dicom_state_meta s SET series_related_instances = $5,
+            updated_time = GREATEST(clock_timestamp(), s.updated_time + interval '1 microsecond') FROM due d
+        WHERE s.tenant_id = d.tenant_id AND s.study_uid = d.study_uid AND s.series_uid = d.series_uid
+            AND s.series_related_instances IS DISTINCT FROM $5
+        """
 
     private func unlock(_ connection: PostgresConnection, _ series: [SeriesIdentity]) throws(PostgresError) {
         if series.isEmpty { return }

@@ -3,6 +3,8 @@ public import Archive
 /// The messages that could never succeed, in the table `bus_dead_letter`: one row for each, until it is replayed.
 public final class PostgresDeadLetters: DeadLetterStore {
     private let pool: PostgresPool
+    private let producer: (any EventProducer)?
+
     static let table = """
         CREATE TABLE IF NOT EXISTS bus_dead_letter (
             topic text NOT NULL,
@@ -17,13 +19,25 @@ public final class PostgresDeadLetters: DeadLetterStore {
         );
         """
 
-    public init(pool: PostgresPool) { self.pool = pool }
+    /// - Parameter producer: of the bus that messages are replayed to, when it is not the embedded one.
+    public init(pool: PostgresPool, producer: (any EventProducer)? = nil) {
+        self.pool = pool
+        self.producer = producer
+    }
 
+    /// Another bus counts its offsets from 0 again: where a different message has the place, one below 0 is taken that
+    /// follows from the value, so that the same message comes to the same place.
     static func insert(_ letter: DeadLetter, _ connection: PostgresConnection) throws(PostgresError) {
         try connection.query(
             """
             INSERT INTO bus_dead_letter (topic, partition, "offset", key, value, reason, detail)
-            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+            SELECT $1, $2, CASE
+                WHEN EXISTS (
+                    SELECT 1 FROM bus_dead_letter
+                    WHERE topic = $1 AND partition = $2 AND "offset" = $3 AND value <> $5
+                ) THEN -1 - (hashtextextended(md5($5), 0) & 4611686018427387903)
+                ELSE $3 END, $4, $5, $6, $7
+            ON CONFLICT DO NOTHING
             """,
             [
                 .text(letter.message.topic.rawValue), .int4(Int32(truncatingIfNeeded: letter.message.partition)),
@@ -68,17 +82,18 @@ public final class PostgresDeadLetters: DeadLetterStore {
         }
     }
 
-    /// Publishing and removing are one transaction.
+    /// Publishing and removing are one transaction; with another bus than the embedded one, what was published may stay
+    /// here, and be replayed once more, when the database fails in between.
     public func replay(reason: String?, limit: Int) throws -> Int {
         try pool.withConnection { connection throws(PostgresError) in
             try connection.transaction { connection throws(PostgresError) in
                 let result = try connection.query(
                     """
                     WITH gone AS (
-                        DELETE FROM bus_dead_letter WHERE (topic, partition, "offset") IN (
-                            SELECT topic, partition, "offset" FROM bus_dead_letter
+                        DELETE FROM bus_dead_letter WHERE ctid = ANY (ARRAY(
+                            SELECT ctid FROM bus_dead_letter
                             WHERE (reason = $1::text OR $1::text IS NULL) AND topic = ANY ($3::text[])
-                            ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED)
+                            ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED))
                         RETURNING topic, partition, "offset", key, value, failed_time
                     )
                     SELECT topic, key, value FROM gone ORDER BY failed_time, topic, partition, "offset"
@@ -95,10 +110,22 @@ public final class PostgresDeadLetters: DeadLetterStore {
                 }
                 for topic in Topic.allCases {
                     guard let messages = messages[topic] else { continue }
-                    try PostgresEventProducer.publish(messages, to: topic, connection)
+                    try publish(messages, to: topic, connection)
                 }
                 return result.rowCount
             }
+        }
+    }
+
+    private func publish(
+        _ messages: [Message], to topic: Topic, _ connection: PostgresConnection
+    ) throws(PostgresError) {
+        guard let producer else { return try PostgresEventProducer.publish(messages, to: topic, connection) }
+        do {
+            try producer.publish(messages, to: topic)
+        } catch {
+            // Takes the removal back.
+            throw PostgresError(code: .connectionFailure, operation: "replay", message: "\(error)")
         }
     }
 }

@@ -3,7 +3,7 @@ import ArchiveSchema
 import Synchronization
 
 /// Writes index and logs into one PostgreSQL: a batch is one transaction.
-public final class PostgresIngestStore: IngestStore, LogStore {
+public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
     private let pool: PostgresPool
     /// The day on which partitions were last looked at.
     private let partitionsDay = Mutex<CalendarDate?>(nil)
@@ -11,37 +11,72 @@ public final class PostgresIngestStore: IngestStore, LogStore {
     public init(pool: PostgresPool) { self.pool = pool }
 
     public func write(_ batch: IngestBatch) throws {
+        var rows = batch.logs
+        rows.problems += batch.receivedProblems
+        let logs = Self.encode(rows)
+        try pool.withConnection { connection throws(PostgresError) in
+            try Self.prepare(connection, logs)
+            try ProblemClearing.prepare(connection, rows)
+            try Self.write(batch, connection) { connection throws(PostgresError) in
+                try Self.insert(connection, logs)
+                try ProblemClearing.run(connection, after: rows)
+            }
+        }
+    }
+
+    public func writeSeries(_ batch: IngestBatch) throws -> WrittenSeries {
+        var rows = LogRows()
+        rows.objects = batch.logs.objects
+        rows.problems = batch.logs.problems + batch.receivedProblems
+        let objects = Self.encode(rows).filter { $0.0.table.name == RowStage.objects.table.name }
+        let problems = Self.encode(rows).filter { $0.0.table.name == RowStage.problems.table.name }
+        return try pool.withConnection { connection throws(PostgresError) in
+            try Self.prepare(connection, problems)
+            try ProblemClearing.prepare(connection, rows)
+            return try Self.write(batch, connection) { connection throws(PostgresError) in
+                var written = WrittenSeries()
+                if !batch.series.isEmpty { written.rows = try StateRows.read(connection, StateRows.staged) }
+                try Self.insert(connection, problems)
+                // For the clearing only, which looks for them in their stage.
+                for (stage, tuples) in objects {
+                    try connection.copyIn(stage.copy, tuples: tuples, operation: "clear problems")
+                }
+                written.clearedProblems = try ProblemClearing.run(connection, after: rows)
+                return written
+            }
+        }
+    }
+
+    /// Writes series and dead letters, then what `body` writes, in one transaction.
+    private static func write<R>(
+        _ batch: IngestBatch, _ connection: PostgresConnection,
+        _ body: (PostgresConnection) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
         var states: [UInt8] = []
         for update in batch.series {
             var row = update.state
             row.seriesRelatedInstances = Int32(clamping: update.instanceCount)
             row.encodeCopy(into: &states)
         }
-        let logs = Self.encode(batch.logs)
         let disagreeing = batch.series.filter { !$0.variants.isEmpty }
-        try pool.withConnection { connection throws(PostgresError) in
-            if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
-            try Self.prepare(connection, logs)
-            try ProblemClearing.prepare(connection, batch.logs)
-            try connection.transaction { connection throws(PostgresError) in
-                if !states.isEmpty {
-                    try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
-                    // The flag first, as the webworker has it (`PostgresCompactionQueue`): who locks the two rows of a
-                    // series in one order never waits in a circle.
-                    try connection.query(Self.flagMetadata, operation: "flag metadata")
-                    // With the flag set, no other writer is at these series: the rows seen here are those replaced.
-                    let variants = SeriesVariants(
-                        disagreeing, stored: try connection.query(SeriesVariants.differing, operation: "write series"))
-                    try connection.query(Self.mergeSeries, operation: "write series")
-                    if !variants.tuples.isEmpty {
-                        try connection.copyIn(SeriesVariants.copy, tuples: variants.tuples, operation: "write variants")
-                        try connection.query(SeriesVariants.insert, operation: "write variants")
-                    }
+        if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
+        return try connection.transaction { connection throws(PostgresError) in
+            if !states.isEmpty {
+                try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
+                // The flag first, as the webworker has it (`PostgresCompactionQueue`): who locks the two rows of a
+                // series in one order never waits in a circle.
+                try connection.query(flagMetadata, operation: "flag metadata")
+                // With the flag set, no other writer is at these series: the rows seen here are those replaced.
+                let variants = SeriesVariants(
+                    disagreeing, stored: try connection.query(SeriesVariants.differing, operation: "write series"))
+                try connection.query(mergeSeries, operation: "write series")
+                if !variants.tuples.isEmpty {
+                    try connection.copyIn(SeriesVariants.copy, tuples: variants.tuples, operation: "write variants")
+                    try connection.query(SeriesVariants.insert, operation: "write variants")
                 }
-                try Self.insert(connection, logs)
-                try ProblemClearing.run(connection, after: batch.logs)
-                for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
             }
+            for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
+            return try body(connection)
         }
     }
 
@@ -85,7 +120,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
 
     /// The attributes are those of the representative, the instance with the lowest SOP Instance UID: a row of a lower
     /// or the same one replaces them. The count never falls here (`PostgresCompactionQueue` sets it), the first
-    /// reception stays the first. Rows are written in the order of their keys, so that two writers never wait for each
+    /// reception stays the first, the time of writing grows with every change. Rows are written in the order of their keys, so that two writers never wait for each
     /// other; and not at all when nothing changes.
     static let mergeSeries: String = {
         let table = DicomStateMetaRow.table
@@ -105,7 +140,7 @@ public final class PostgresIngestStore: IngestStore, LogStore {
             ON CONFLICT (\(key)) DO UPDATE SET \(sets.joined(separator: ", ")),
                 series_related_instances = \(count),
                 created_time = LEAST(t.created_time, EXCLUDED.created_time),
-                updated_time = GREATEST(t.updated_time, EXCLUDED.updated_time)
+                updated_time = GREATEST(t.updated_time + interval '1 microsecond', EXCLUDED.updated_time)
             WHERE \(wins) AND (\(RowStage.list(attributes, "t.")))
                     IS DISTINCT FROM (\(RowStage.list(attributes, "EXCLUDED.")))
                 OR t.series_related_instances IS DISTINCT FROM \(count) OR EXCLUDED.created_time < t.created_time

@@ -11,10 +11,30 @@ enum ProblemClearing {
     }
 
     /// To be run when the batch's logs were inserted, and are still in the temporary tables.
-    static func run(_ connection: PostgresConnection, after logs: LogRows) throws(PostgresError) {
-        if !logs.objects.isEmpty { try connection.query(clearFormer, operation: "clear problems") }
+    /// - Returns: the rows that were cleared.
+    @discardableResult
+    static func run(
+        _ connection: PostgresConnection, after logs: LogRows
+    ) throws(PostgresError) -> [DicomProblemMetaRow] {
+        var cleared: [DicomProblemMetaRow] = []
+        if !logs.objects.isEmpty { cleared += try clear(connection, clearFormer) }
         if logs.problems.contains(where: { $0.severity == ProblemSeverity.refused.rawValue }) {
-            try connection.query(clearOvertaken, operation: "clear problems")
+            cleared += try clear(connection, clearOvertaken)
+        }
+        return cleared
+    }
+
+    private static func clear(
+        _ connection: PostgresConnection, _ update: String
+    ) throws(PostgresError) -> [DicomProblemMetaRow] {
+        let result = try connection.query(
+            """
+            WITH cleared AS (\(update) RETURNING p.*)
+            SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM cleared
+            """, operation: "clear problems")
+        // Made by the very columns that it reads.
+        return (0..<result.rowCount).compactMap { row in
+            result.bytes(row, 0).flatMap { try? DicomProblemMetaRow(json: $0) }
         }
     }
 

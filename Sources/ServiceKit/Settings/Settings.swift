@@ -53,6 +53,19 @@ public struct Settings: Sendable {
         try catalogue.put(.scalar(text), name: setting.name, source: .flag(setting.declaration.flag), into: &self)
     }
 
+    /// Takes values from flags of the form `--name=value`, of settings that nobody gave a value.
+    public mutating func setMissing(_ flags: [String]) throws(SettingsError) {
+        for flag in flags {
+            guard let mark = flag.firstIndex(of: "="),
+                let declaration = catalogue.declarations.first(where: { $0.flag == flag[..<mark] }),
+                entries[declaration.name] == nil
+            else { continue }
+            try catalogue.put(
+                .scalar(String(flag[flag.index(after: mark)...])), name: declaration.name,
+                source: .flag(declaration.flag), into: &self)
+        }
+    }
+
     /// The settings that differ from their defaults, as flags that give another program the same values.
     public var flags: [String] {
         catalogue.declarations.compactMap { declaration in

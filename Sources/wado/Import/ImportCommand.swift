@@ -106,4 +106,11 @@ enum RunningArchive {
         }
         return connection
     }
+
+    /// The settings, with those of the running archive's bus where nothing else is said.
+    static func settings(_ settings: Settings, _ endpoints: Endpoints) throws -> Settings {
+        var settings = settings
+        try settings.setMissing(endpoints.bus ?? [])
+        return settings
+    }
 }

@@ -32,6 +32,7 @@ enum UpCommand {
         let terminal = Terminal()
         defer { terminal.finish() }
         terminal.show("wado \(Program.version), data in \(folder.path)")
+        if let problem = try ArchiveBus.prepare(settings) { terminal.show(problem) }
         let database = try startDatabase(&settings, folder: folder, terminal: terminal)
         defer {
             if let database {
@@ -166,7 +167,7 @@ enum UpCommand {
             dicomPort: settings[WadoSettings.dicomPort], aeTitle: settings[WadoSettings.aeTitle],
             webRoot: "http://\(host):\(settings[WadoSettings.httpPort])/dicom-web", processes: processes,
             admin: Dictionary(services.map { ($0.name, $0.admin) }, uniquingKeysWith: { first, _ in first }),
-            supervisor: getpid(), database: database?.connectionString)
+            supervisor: getpid(), database: database?.connectionString, bus: ArchiveBus.flags(settings))
     }
 
     /// There when the sample was loaded once; who deletes it does not get it again.

@@ -1,0 +1,252 @@
+internal import CRdKafka
+internal import ServiceKit
+internal import Synchronization
+
+typealias PartitionList = UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+
+/// What librdkafka tells beside answers. Its calls come from threads of its own, or from inside of a poll.
+final class KafkaEvents: Sendable {
+    private let logger: Logger
+    private let failure = Mutex<KafkaError?>(nil)
+    private let down = Atomic(false)
+
+    init(logger: Logger) { self.logger = logger }
+
+    /// The last trouble with a broker: what a time that ran out was spent on.
+    var lastFailure: KafkaError? { failure.withLock { $0 } }
+    /// True since no broker could be reached, until `isUp`.
+    var isDown: Bool { down.load(ordering: .relaxed) }
+
+    func isUp() {
+        down.store(false, ordering: .relaxed)
+        failure.withLock { $0 = nil }
+    }
+
+    func note(_ code: rd_kafka_resp_err_t, _ text: String) {
+        if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { down.store(true, ordering: .relaxed) }
+        failure.withLock { failure in
+            // That all are down says less than why; refused credentials are not covered up by lost connections.
+            if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, failure != nil { return }
+            if let failure, !failure.isRetriable, KafkaError(code, "").isRetriable { return }
+            failure = KafkaError(code, "connect", text)
+        }
+    }
+
+    func log(_ level: Int32, _ facility: String, _ text: String) {
+        // syslog's levels.
+        let ours: Logger.Level =
+            switch level {
+            case ...2: .error
+            case 3, 4: .warning
+            case 5, 6: .info
+            default: .debug
+            }
+        logger.log(ours, "Kafka client") { ["facility": .string(facility), "text": .string(text)] }
+    }
+}
+
+/// A handle of librdkafka.
+///
+/// `@unchecked Sendable`: librdkafka's calls may be made from any thread; it ends with the last reference.
+final class KafkaClient: @unchecked Sendable {
+    let pointer: OpaquePointer
+    let events: KafkaEvents
+    private let kind: Kind
+
+    enum Kind {
+        case producer
+        /// Of a consumer group.
+        case member
+        /// Asks about a group, without belonging to it.
+        case observer
+    }
+
+    /// Hears of rebalances of a group, on the thread that polls.
+    protocol RebalanceHandler: AnyObject {
+        /// - Parameter isDone: false before partitions are taken or given back, true afterwards.
+        func rebalance(_ code: rd_kafka_resp_err_t, _ partitions: PartitionList, isDone: Bool)
+    }
+
+    /// What librdkafka's callbacks are given: not retained by it, so the client keeps it.
+    /// `@unchecked Sendable`: `member` is used by the thread that polls only.
+    private final class Context: @unchecked Sendable {
+        let events: KafkaEvents
+        weak var member: (any RebalanceHandler)?
+        init(_ events: KafkaEvents, _ member: (any RebalanceHandler)?) {
+            self.events = events
+            self.member = member
+        }
+    }
+    private let context: Context
+
+    /// - Throws: `KafkaError` with `.configuration` when librdkafka does not take a property.
+    init(
+        _ kind: Kind, _ properties: [(name: String, value: String)], logger: Logger,
+        member: (any RebalanceHandler)? = nil
+    ) throws(KafkaError) {
+        guard let configuration = rd_kafka_conf_new() else {
+            throw KafkaError(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, "configure")
+        }
+        var text = [CChar](repeating: 0, count: 512)
+        for (name, value) in properties {
+            let result = rd_kafka_conf_set(configuration, name, value, &text, text.count)
+            guard result == RD_KAFKA_CONF_OK else {
+                rd_kafka_conf_destroy(configuration)
+                let why = KafkaConfiguration.isSecret(name) ? "\(name) is not taken" : Self.string(text)
+                throw KafkaError(code: .configuration, operation: "configure", message: why)
+            }
+        }
+        events = KafkaEvents(logger: logger)
+        context = Context(events, member)
+        self.kind = kind
+        rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(context).toOpaque())
+        rd_kafka_conf_set_log_cb(configuration) { handle, level, facility, text in
+            guard let handle, let context = KafkaClient.context(rd_kafka_opaque(handle)), let text else { return }
+            context.events.log(level, facility.map { String(cString: $0) } ?? "", String(cString: text))
+        }
+        rd_kafka_conf_set_error_cb(configuration) { _, code, text, opaque in
+            guard let context = KafkaClient.context(opaque) else { return }
+            context.events.note(rd_kafka_resp_err_t(code), text.map { String(cString: $0) } ?? "")
+        }
+        switch kind {
+        case .producer:
+            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, _ in
+                guard let message, let batch = message.pointee._private else { return }
+                Unmanaged<DeliveryBatch>.fromOpaque(batch).takeUnretainedValue().report(message.pointee.err)
+            }
+        case .member:
+            rd_kafka_conf_set_rebalance_cb(configuration) { handle, code, partitions, opaque in
+                guard let handle, let partitions, let context = KafkaClient.context(opaque) else { return }
+                context.member?.rebalance(code, partitions, isDone: false)
+                // Left unanswered, the handle would never end.
+                let failure =
+                    switch code {
+                    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS: rd_kafka_incremental_assign(handle, partitions)
+                    case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS: rd_kafka_incremental_unassign(handle, partitions)
+                    default: KafkaClient.releaseAll(handle)
+                    }
+                if let failure {
+                    context.events.log(4, "REBALANCE", String(cString: rd_kafka_error_string(failure)))
+                    rd_kafka_error_destroy(failure)
+                }
+                context.member?.rebalance(code, partitions, isDone: true)
+            }
+        case .observer: break
+        }
+        // From here on the configuration is the handle's, unless that fails.
+        let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
+        guard let pointer = rd_kafka_new(type, configuration, &text, text.count) else {
+            rd_kafka_conf_destroy(configuration)
+            throw KafkaError(code: .configuration, operation: "configure", message: Self.string(text))
+        }
+        self.pointer = pointer
+        if kind == .member { rd_kafka_poll_set_consumer(pointer) }
+    }
+
+    /// Whether the group is told at the end, so that it need not wait for this member's silence.
+    var leavesGroup: Bool {
+        get { leaves.load(ordering: .relaxed) }
+        set { leaves.store(newValue, ordering: .relaxed) }
+    }
+    private let leaves = Atomic(false)
+
+    /// How long the end may take, in milliseconds: this version of librdkafka is known to hang there now and then.
+    private static let endMilliseconds = 10_000
+
+    deinit {
+        context.member = nil
+        let (context, kind, leaves) = (context, kind, leavesGroup)
+        let handle = Handle(pointer: pointer)
+        let end: @Sendable () -> Void = {
+            if kind == .member {
+                if leaves {
+                    rd_kafka_consumer_close(handle.pointer)
+                } else {
+                    // A rebalance that waits for an answer.
+                    while let message = rd_kafka_consumer_poll(handle.pointer, 10) { rd_kafka_message_destroy(message) }
+                }
+            }
+            rd_kafka_destroy_flags(handle.pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+            withExtendedLifetime(context) {}
+        }
+        guard let thread = try? ServiceThread(name: "kafka-end", { _ in end() }) else { return end() }
+        guard thread.waitFinished(milliseconds: Self.endMilliseconds) else {
+            return context.events.log(4, "END", "the client does not end and is left alone")
+        }
+        thread.join()
+    }
+
+    private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }
+
+    private static func releaseAll(_ handle: OpaquePointer) -> OpaquePointer? {
+        rd_kafka_assign(handle, nil)
+        return nil
+    }
+
+    private static func context(_ opaque: UnsafeMutableRawPointer?) -> Context? {
+        opaque.map { Unmanaged<Context>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    private static func string(_ text: [CChar]) -> String {
+        String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    // MARK: Errors
+
+    /// An error of a call, with what is behind it: that a time ran out says little.
+    func error(_ code: rd_kafka_resp_err_t, _ operation: String) -> KafkaError {
+        let isVague = [
+            RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, RD_KAFKA_RESP_ERR__TRANSPORT,
+            RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__WAIT_COORD, RD_KAFKA_RESP_ERR__PURGE_QUEUE,
+        ].contains(code)
+        var error = KafkaError(code, operation)
+        guard isVague, let cause = events.lastFailure else { return error }
+        if !cause.isRetriable { error.code = cause.code }
+        error.message += " (\(cause.message))"
+        return error
+    }
+
+    /// What made the handle useless for ever; nil when nothing has.
+    var fatalError: KafkaError? {
+        var text = [CChar](repeating: 0, count: 512)
+        let code = rd_kafka_fatal_error(pointer, &text, text.count)
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        // With a new handle it can go on.
+        return KafkaError(RD_KAFKA_RESP_ERR__FATAL, "use client", Self.string(text))
+    }
+
+    // MARK: Metadata
+
+    /// The brokers and topics of the cluster.
+    struct Cluster {
+        struct Partition {
+            var leader: Int32
+            var replicas: Int
+            var inSync: Int
+        }
+        var brokers = 0
+        var topics: [String: [Partition]] = [:]
+    }
+
+    /// Asks for all topics, which never makes one. Waits for a broker up to `timeoutMilliseconds`.
+    func cluster(timeoutMilliseconds: Int) throws(KafkaError) -> Cluster {
+        var found: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(pointer, 1, nil, &found, Int32(clamping: timeoutMilliseconds))
+        defer { if let found { rd_kafka_metadata_destroy(found) } }
+        // Lets callbacks tell why not; a member's come with its own polls.
+        if kind != .member { rd_kafka_poll(pointer, 0) }
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata = found?.pointee else {
+            throw error(code, "ask for topics")
+        }
+        events.isUp()
+        var cluster = Cluster(brokers: Int(metadata.broker_cnt))
+        for topic in UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt)) {
+            guard topic.err == RD_KAFKA_RESP_ERR_NO_ERROR, let name = topic.topic else { continue }
+            let partitions = UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt))
+            cluster.topics[String(cString: name)] = partitions.map {
+                Cluster.Partition(leader: $0.leader, replicas: Int($0.replica_cnt), inSync: Int($0.isr_cnt))
+            }
+        }
+        return cluster
+    }
+}

@@ -1,0 +1,72 @@
+internal import Archive
+internal import KafkaAdapter
+internal import PostgresAdapter
+internal import ServiceKit
+
+/// The outside systems of a service, as the settings choose them.
+final class Backends: Sendable {
+    /// Sessions with the database; nil when the service does without.
+    let pool: PostgresPool?
+    let bus: any EventBus
+    private let topicLogs: TopicLogStore?
+
+    /// - Parameters:
+    ///   - sessions: with the database at most.
+    ///   - needsDatabase: false for a service that uses the bus alone.
+    init(_ context: ServiceContext, sessions: Int, name: String, needsDatabase: Bool = true) throws {
+        let settings = context.settings
+        let kafka = try ArchiveBus.kafka(settings, program: name, logger: context.logger)
+        if let kafka { try Self.prepare(kafka, context.logger) }
+        let hasTopicLogs = settings[WadoSettings.logs] == "doris"
+        if let kafka, !needsDatabase {
+            pool = nil
+            bus = kafka
+        } else {
+            let pool = try Database.open(context, sessions: sessions, name: name)
+            self.pool = pool
+            bus = kafka ?? PostgresEventBus(pool: pool)
+        }
+        topicLogs = hasTopicLogs ? TopicLogStore(producer: try bus.makeProducer()) : nil
+    }
+
+    /// What cannot become well by itself ends the start.
+    private static func prepare(_ kafka: KafkaEventBus, _ logger: Logger) throws {
+        do {
+            try kafka.prepare()
+        } catch let error as KafkaError {
+            guard !error.isRetriable else {
+                logger.warning("waiting for Kafka", ["reason": .string("\(error)")])
+                return
+            }
+            // Each command on a line of its own: texts of the log are cut.
+            for line in error.message.split(separator: "\n").dropFirst() {
+                logger.error("topics are missing", ["text": .string(String(line))])
+            }
+            throw error
+        }
+    }
+
+    /// Sessions with the database.
+    /// - Throws: for a service that said that it needs none.
+    func database() throws -> PostgresPool {
+        guard let pool else { throw SettingsError(problems: ["this service has no database"]) }
+        return pool
+    }
+
+    func logs() throws -> any LogStore { try topicLogs ?? PostgresIngestStore(pool: database()) }
+
+    func ingestStore() throws -> any IngestStore {
+        let index = PostgresIngestStore(pool: try database())
+        return topicLogs.map { TopicIngestStore(index: index, logs: $0) } ?? index
+    }
+
+    func compactionQueue() throws -> any CompactionQueue {
+        guard let topicLogs else { return PostgresCompactionQueue(pool: try database()) }
+        return PostgresCompactionQueue(pool: try database(), publish: { try topicLogs.append($0) })
+    }
+
+    func close() {
+        topicLogs?.close()
+        pool?.close()
+    }
+}

@@ -1,0 +1,128 @@
+import Archive
+import Foundation
+import KafkaAdapter
+import KafkaTestSupport
+import ServiceKit
+import Synchronization
+import Testing
+
+/// Topics that are made or missed, and settings that are wrong.
+@Suite(
+    .serialized,
+    .enabled(if: TestKafka.isAvailable, "no KAFKA_BROKERS, and no Apache Kafka and Java beside the project"))
+struct KafkaSetupTests {
+    @Test func missingTopicsAreNamedWithTheCommandsThatMakeThem() throws {
+        var configuration = try TestKafka.configuration()
+        configuration.createsTopics = false
+        let bus = KafkaEventBus(configuration, logger: .silent)
+        let failure = #expect(throws: KafkaError.self) { try bus.prepare() }
+        #expect(failure?.code == .unknownTopic)
+        #expect(failure?.isRetriable == false)
+        let text = failure?.description ?? ""
+        for topic in Topic.allCases {
+            let name = configuration.topicPrefix + topic.rawValue
+            #expect(text.contains("rpk topic create \(name) --brokers "))
+            #expect(text.contains("--create --if-not-exists --topic \(name) --partitions 6 --replication-factor 1"))
+        }
+        #expect(text.contains("max.message.bytes=2097152"))
+        #expect(text.contains("retention.ms=2592000000"))
+        let message = Message(key: "k", value: [1])
+        let producer = try bus.makeProducer()
+        #expect(throws: KafkaError.self) { try producer.publish([message], to: .storage) }
+        #expect(throws: KafkaError.self) {
+            try bus.makeConsumer(group: "g", topics: [.storage]).poll(limit: 1, timeoutMilliseconds: 0)
+        }
+        #expect(try bus.status().instructions?.contains("rpk topic create") == true)
+        // Somebody makes them, and it goes on.
+        configuration.createsTopics = true
+        try KafkaEventBus(configuration, logger: .silent).prepare()
+        try producer.publish([message], to: .storage)
+        #expect(try bus.lag(group: "g", topic: .storage) == 1)
+    }
+
+    /// Services that start at the same time.
+    @Test func manyMakeTheTopicsTogether() throws {
+        let configuration = try TestKafka.configuration()
+        let failures = Mutex<[String]>([])
+        let threads = try (0..<5).map { number in
+            try ServiceThread(name: "start-\(number)") { _ in
+                do { try KafkaEventBus(configuration, logger: .silent).prepare() } catch {
+                    failures.withLock { $0.append("\(error)") }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(failures.withLock { $0 } == [])
+        let status = try KafkaEventBus(configuration, logger: .silent).status()
+        #expect(status.brokers >= 1)
+        #expect(status.topics.map(\.name) == Topic.allCases.map { configuration.topicPrefix + $0.rawValue })
+        #expect(status.topics.allSatisfy { $0.partitions == 6 && $0.leaderless == 0 && $0.replicas >= 1 })
+        #expect(status.instructions == nil)
+    }
+
+    /// These brokers know no SASL. The password is in no error and no line of the log.
+    @Test func refusedCredentialsAreSaidClearlyAndWithoutThePassword() throws {
+        var configuration = try TestKafka.configuration()
+        configuration.security.protocol = "sasl_plaintext"
+        configuration.security.mechanism = "SCRAM-SHA-256"
+        configuration.security.username = "wado"
+        configuration.security.password = "hemmelig-7761"
+        let lines = Mutex<[String]>([])
+        let logger = Logger(service: "test", level: .debug) { line in
+            lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+        }
+        let failure = #expect(throws: KafkaError.self) { try KafkaEventBus(configuration, logger: logger).prepare() }
+        #expect(failure?.code == .authentication)
+        #expect(failure?.isRetriable == false)
+        #expect(failure?.description.contains("SASL") == true)
+        #expect(lines.withLock { !$0.isEmpty })
+        let all = lines.withLock { $0.joined() } + "\(failure.map { "\($0)" } ?? "")"
+        #expect(!all.contains("hemmelig"))
+    }
+
+    @Test(arguments: [
+        ("sasl.mechanism", "NONSENSE"), ("no.such.property", "1"), ("compression.level", "much"),
+    ])
+    func wrongPropertiesAreNamed(_ name: String, _ value: String) throws {
+        var configuration = try TestKafka.configuration()
+        configuration.properties[name] = value
+        if name == "sasl.mechanism" {
+            configuration.security.protocol = "sasl_plaintext"
+            configuration.security.mechanism = value
+        }
+        let failure = #expect(throws: KafkaError.self) { try KafkaEventBus(configuration, logger: .silent).prepare() }
+        #expect(failure?.code == .configuration)
+        #expect(failure?.isRetriable == false)
+        #expect(failure?.message.contains(name == "sasl.mechanism" ? "NONSENSE" : name) == true)
+    }
+
+    @Test func aCertificateThatIsMissingIsNamed() throws {
+        var configuration = try TestKafka.configuration()
+        configuration.security.protocol = "ssl"
+        configuration.security.certificateAuthorities = "/nonexistent/ca.pem"
+        let failure = #expect(throws: KafkaError.self) { try KafkaEventBus(configuration, logger: .silent).prepare() }
+        #expect(failure?.code == .configuration)
+        #expect(failure?.message.contains("ssl.ca.location") == true)
+    }
+
+    @Test func aMessageThatIsTooLongIsRefusedForWhatItIs() throws {
+        let producer = try KafkaEventBus(try TestKafka.configuration(), logger: .silent).makeProducer()
+        let long = Message(key: "k", value: Array(repeating: 7, count: Message.maximumBytes + 1))
+        let failure = #expect(throws: KafkaError.self) { try producer.publish([long], to: .image) }
+        #expect(failure?.code == .messageTooLong)
+        #expect(failure?.isRetriable == false)
+        #expect(failure?.isDueToInput == true)
+    }
+}
+
+struct KafkaConfigurationTests {
+    @Test func secretsAreKnownByTheirNames() {
+        for name in [
+            "sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem",
+            "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config",
+        ] { #expect(KafkaConfiguration.isSecret(name), "\(name)") }
+        for name in ["sasl.username", "ssl.ca.location", "client.rack", "ssl.key.location"] {
+            #expect(!KafkaConfiguration.isSecret(name), "\(name)")
+        }
+    }
+}
