@@ -1,4 +1,5 @@
 internal import Archive
+internal import ArchiveSchema
 internal import KafkaAdapter
 internal import PostgresAdapter
 internal import ServiceKit
@@ -60,6 +61,12 @@ final class Backends: Sendable {
         return topicLogs.map { TopicIngestStore(index: index, logs: $0) } ?? index
     }
 
+    /// Whether rows go to topics, so that Doris has them; the database has those of series only.
+    var publishesRows: Bool { topicLogs != nil }
+
+    /// Publishes series as the index has them now, where rows go to topics.
+    func publish(_ series: [DicomStateMetaRow]) throws { try topicLogs?.append(series) }
+
     func compactionQueue() throws -> any CompactionQueue {
         guard let topicLogs else { return PostgresCompactionQueue(pool: try database()) }
         return PostgresCompactionQueue(pool: try database(), publish: { try topicLogs.append($0) })
@@ -68,5 +75,18 @@ final class Backends: Sendable {
     func close() {
         topicLogs?.close()
         pool?.close()
+    }
+}
+
+extension Backends {
+    /// Those of a run over old data.
+    /// - Parameter connection: the archive's database.
+    convenience init(_ settings: Settings, connection: String, sessions: Int) throws {
+        var settings = settings
+        try settings.set(WadoSettings.database, to: connection)
+        try self.init(
+            ServiceContext(
+                settings: settings, folder: DataFolder(settings[WadoSettings.data]), logger: .silent,
+                metrics: MetricsRegistry()), sessions: sessions, name: "wado reindex")
     }
 }

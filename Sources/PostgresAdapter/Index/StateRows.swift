@@ -22,6 +22,11 @@ enum StateRows {
         where: "r.tenant_id = s.t AND r.study_uid = s.s AND r.series_uid = s.e",
         from: "(SELECT $1::text AS t, $2::text AS s, $3::text AS e) s")
 
+    /// Several, by arrays of tenants, studies and series.
+    static let several = select(
+        where: "r.tenant_id = s.t AND r.study_uid = s.s AND r.series_uid = s.e",
+        from: "unnest($1::text[], $2::text[], $3::text[]) AS s(t, s, e)")
+
     static func read(
         _ connection: PostgresConnection, _ sql: String, _ parameters: [PostgresValue] = []
     ) throws(PostgresError) -> [DicomStateMetaRow] {

@@ -79,6 +79,13 @@ public final class ColumnFill: Sendable {
         }
     }
 
+    /// The rows of these series as they are now.
+    public func rows(of series: [SeriesIdentity]) throws -> [DicomStateMetaRow] {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            try StateRows.read(connection, StateRows.several, Self.keys(series))
+        }
+    }
+
     /// Writes the values of series that are as they were.
     /// - Returns: how many rows were changed, and the series that were written to meanwhile.
     public func write(_ batch: FillBatch) throws -> (changed: Int, again: [SeriesIdentity]) {

@@ -27,6 +27,8 @@ public struct FillBatch: Sendable {
     var parts: [Part] = []
     /// The last series that is whole in this batch; nil when there is none.
     public internal(set) var position: SeriesIdentity?
+    /// The series that it has values for.
+    public var identities: [SeriesIdentity] { parts.map(\.series.identity) }
     /// Instances that it stands for.
     public internal(set) var instanceCount = 0
     public internal(set) var failures: [Failure] = []

@@ -77,6 +77,9 @@ public struct ColumnSelection: Sendable {
         tables.flatMap { entry in entry.columns.map { "\(entry.table.schema.name).\($0.name)" } }.sorted()
     }
 
+    /// Whether some are of rows of instances.
+    public var areOfInstances: Bool { tables.contains { $0.table != .state } }
+
     /// - Parameter names: of columns, with their table (`dicom_image_meta.rescale_type`) or without, which means every
     ///   table that has it.
     /// - Throws: `ColumnSelectionError` when one cannot be filled.

@@ -36,9 +36,14 @@ public struct ColumnReindex: Sendable {
     public func run(
         progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
     ) throws -> ReindexProgress {
-        let pool = PostgresPool(connection, limit: 3, applicationName: "wado reindex")
-        defer { pool.close() }
-        let fill = ColumnFill(pool: pool, columns: columns)
+        let backends = try Backends(settings, connection: connection, sessions: 3)
+        defer { backends.close() }
+        if backends.publishesRows, columns.areOfInstances {
+            // Doris takes whole rows only, and the database has none of these: the files have all that is in them.
+            return try FileReindex(settings, connection: connection, options: options).run(
+                progress: progress, failure: failure)
+        }
+        let fill = ColumnFill(pool: try backends.database(), columns: columns)
         let filter = ColumnFill.Filter(tenantID: options.tenant?.value, since: options.since)
         let journal = try ReindexJournal(connection)
         var job: ReindexJob?
@@ -59,7 +64,7 @@ public struct ColumnReindex: Sendable {
         let producer = try Producer(reader: { makeReader() }, fill: fill, filter: filter, after: job?.position)
         defer { producer.stop() }
         let again = makeReader()
-        let store = PostgresIngestStore(pool: pool)
+        let logs = try backends.logs()
         var limit = RateLimit(perSecond: options.rate)
         while let batch = try producer.next() {
             for failed in batch.failures {
@@ -67,11 +72,14 @@ public struct ColumnReindex: Sendable {
                 failure(ReindexFailure(failed))
             }
             if !options.isDryRun {
-                var logs = LogRows()
-                logs.problems = batch.problemRows(node: Node.name(settings))
-                try retrying { try store.append(logs) }
+                var rows = LogRows()
+                rows.problems = batch.problemRows(node: Node.name(settings))
+                try retrying { try logs.append(rows) }
             }
             state.changed += try write(batch, fill, again)
+            if backends.publishesRows, !options.isDryRun {
+                try retrying { try backends.publish(fill.rows(of: batch.identities)) }
+            }
             state.done += batch.instanceCount
             state.doneNow += batch.instanceCount
             state.fraction = min(1, Double(state.done) / Double(total))

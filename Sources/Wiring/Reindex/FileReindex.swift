@@ -41,9 +41,9 @@ public struct FileReindex {
                 ReindexJob.Scope(.files, tenantID: options.tenant?.value, since: options.since))
             journal = opened
         }
-        let pool = PostgresPool(connection, limit: threads, applicationName: "wado reindex")
-        defer { pool.close() }
-        let crew = try IndexerCrew(settings, threads: threads, pool, options)
+        let backends = try Backends(settings, connection: connection, sessions: threads)
+        defer { backends.close() }
+        let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
         let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)
         var state = ReindexProgress()

@@ -1,6 +1,5 @@
 import Archive
 import ConsumerService
-import PostgresAdapter
 import ServiceKit
 
 /// Some threads that index files, each its own ones.
@@ -15,18 +14,19 @@ final class IndexerCrew: Sendable {
     private let results = Monitor<[Int: Result<FileIndexer.Outcome, any Error>]>([:])
     private let threads: [ServiceThread]
 
-    /// - Parameter pool: has a session for each of the threads.
-    init(_ settings: Settings, threads: Int, _ pool: PostgresPool, _ options: ReindexOptions) throws(ThreadError) {
+    /// - Parameter backends: have a session for each of the threads.
+    init(_ settings: Settings, threads: Int, _ backends: Backends, _ options: ReindexOptions) throws {
         let folder = DataFolder(settings[WadoSettings.data])
         let configuration = ConsumerService.Configuration(settings, folder: folder)
         let metadata = FileMetadataStore(root: folder.json)
+        let store = try backends.ingestStore()
         var started: [ServiceThread] = []
         for number in 0..<max(1, threads) {
             let (tasks, results) = (tasks, results)
             started.append(
                 try ServiceThread(name: "reindex-\(number)") { stop in
                     let indexer = FileIndexer(
-                        configuration, store: PostgresIngestStore(pool: pool), metadata: metadata,
+                        configuration, store: store, metadata: metadata,
                         since: options.since)
                     while let task = tasks.take() {
                         let result = Result {

@@ -33,11 +33,11 @@ public struct ProblemReindex {
         progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
     ) throws -> ReindexProgress {
         let threads = settings[WadoSettings.consumerThreads]
-        let pool = PostgresPool(connection, limit: threads + 1, applicationName: "wado reindex")
-        defer { pool.close() }
-        let crew = try IndexerCrew(settings, threads: threads, pool, options)
+        let backends = try Backends(settings, connection: connection, sessions: threads + 1)
+        defer { backends.close() }
+        let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
-        let problems = PostgresProblems(pool: pool)
+        let problems = PostgresProblems(pool: try backends.database())
         var filter = ProblemFilter()
         filter.tenantID = options.tenant?.value
         filter.rule = rule

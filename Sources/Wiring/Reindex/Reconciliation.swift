@@ -61,7 +61,7 @@ public struct Reconciliation {
         self.repairs = repairs
         folder = DataFolder(settings[WadoSettings.data])
         pool = PostgresPool(connection, limit: 2, applicationName: "wado reconcile")
-        inventory = IndexInventory(pool: pool)
+        inventory = IndexInventory(pool: pool, hasLogs: settings[WadoSettings.logs] != "doris")
         files = FileStore(paths: ArchivePaths(root: folder.store))
         metadata = FileMetadataStore(root: folder.json)
     }
@@ -133,8 +133,10 @@ public struct Reconciliation {
     ) throws {
         guard !doubtful.isEmpty else { return }
         StopToken().wait(milliseconds: 2_000)
+        let backends = try Backends(settings, connection: pool.connectionString, sessions: 1)
+        defer { backends.close() }
         let indexer = FileIndexer(
-            ConsumerService.Configuration(settings, folder: folder), store: PostgresIngestStore(pool: pool),
+            ConsumerService.Configuration(settings, folder: folder), store: try backends.ingestStore(),
             metadata: metadata)
         for group in doubtful.chunks(of: Self.seriesAtOnce) {
             let stocks = try group.map(stock)

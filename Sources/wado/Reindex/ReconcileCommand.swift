@@ -14,7 +14,7 @@ enum ReconcileCommand {
 
     static func run(_ arguments: [String]) throws -> Int32 {
         let command = try CommandOptions(arguments, flags: ["--repair"], options: ["--tenant"])
-        let settings = try Main.settings(command.rest)
+        let settings = try RunningArchive.settingsOfItsBus(try Main.settings(command.rest))
         let tenant = try command.tenant()
         let repairs = command.has("--repair")
         let database = try RunningArchive.database(settings)

@@ -21,7 +21,7 @@ enum ReindexCommand {
         let command = try CommandOptions(
             arguments, flags: ["--from-files", "--problems", "--dry-run"],
             options: ["--columns", "--rule", "--tenant", "--since", "--rate"])
-        let settings = try Main.settings(command.rest)
+        let settings = try RunningArchive.settingsOfItsBus(try Main.settings(command.rest))
         guard kinds.filter(command.has).count == 1 else {
             throw SettingsError(problems: ["say what: --columns NAME[,NAME..], --from-files, or --problems"])
         }
@@ -50,5 +50,13 @@ enum ReindexCommand {
         }
         display.finish(outcome)
         return outcome.failed > 0 ? 1 : 0
+    }
+}
+
+extension RunningArchive {
+    /// The settings, with those of the bus of the archive that runs, if one does.
+    static func settingsOfItsBus(_ settings: Settings) throws -> Settings {
+        guard let endpoints = try? endpoints(settings) else { return settings }
+        return try self.settings(settings, endpoints)
     }
 }
