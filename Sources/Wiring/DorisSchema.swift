@@ -1,5 +1,6 @@
 internal import Archive
 package import DorisAdapter
+internal import KafkaAdapter
 internal import PostgresAdapter
 package import ServiceKit
 
@@ -22,8 +23,12 @@ package enum DorisSchema {
             }
         }
         let never = StopToken()
+        let kafka = try ArchiveBus.kafka(settings, program: "wado")
         return try DorisSchemaStore(
             configuration,
+            partitionCount: { topic in
+                try kafka?.status().topics.first { $0.name == topic && $0.partitions > 0 }?.partitions
+            },
             exclusively: { work in
                 let session = try PostgresConnection(database, applicationName: "wado schema of Doris")
                 // The session's end gives the lock back.

@@ -1,4 +1,5 @@
 internal import DorisAdapter
+internal import KafkaAdapter
 public import ServiceKit
 
 /// Settings of Doris, the store of logs and of rows of instances where one machine is not enough.
@@ -32,7 +33,7 @@ extension WadoSettings {
         check: loadPropertyProblem)
     public static let dorisBrokers = Setting.text(
         "doris.kafka_brokers", default: "",
-        "host:port,.. of Kafka as Doris' backends reach it; as the spec says when not set.")
+        "host:port,.. of Kafka as Doris' backends reach it; kafka.brokers when not set.")
     public static let dorisKafka = Setting.map(
         "doris.kafka_properties", default: [:],
         "Properties of Doris' Kafka client: security.protocol=SASL_SSL,sasl.username=..,ssl.ca.location=FILE:ca.pem,..",
@@ -104,5 +105,16 @@ extension DorisConfiguration {
             ("sasl.password", WadoSettings.dorisKafkaPassword),
             ("ssl.key.password", WadoSettings.dorisKafkaKeyPassword),
         ] where !settings[setting].isEmpty { kafkaProperties[name] = settings[setting] }
+        if settings[WadoSettings.bus] == "kafka" { inherit(KafkaConfiguration(settings, program: "wado")) }
+    }
+
+    /// Doris' Kafka client does as ours where nothing else is said; but for files, which are others there.
+    private mutating func inherit(_ kafka: KafkaConfiguration) {
+        if brokers == nil { brokers = kafka.brokers.joined(separator: ",") }
+        guard kafka.security.protocol != "plaintext" else { return }
+        for (name, value) in [
+            ("security.protocol", kafka.security.protocol), ("sasl.mechanism", kafka.security.mechanism),
+            ("sasl.username", kafka.security.username), ("sasl.password", kafka.security.password),
+        ] where !value.isEmpty && kafkaProperties[name] == nil { kafkaProperties[name] = value }
     }
 }

@@ -88,6 +88,23 @@ struct DorisKeeperTests {
         }
     }
 
+    @Test func itsKafkaIsThatOfTheServices() throws {
+        let flags = [
+            "--doris-host=127.0.0.1", "--bus=kafka", "--kafka-brokers=k1:9092,k2:9092",
+            "--kafka-security-protocol=sasl_ssl", "--kafka-sasl-username=wado", "--kafka-sasl-password=secret-two",
+        ]
+        let store = try #require(try DorisSchema.store(context(flags).settings, database: ""))
+        let load = try #require(store.statements.last)
+        for line in [
+            #""kafka_broker_list" = "k1:9092,k2:9092""#, #""property.security.protocol" = "sasl_ssl""#,
+            #""property.sasl.username" = "wado""#, #""property.sasl.password" = "******""#,
+        ] { #expect(load.contains(line)) }
+        #expect(!load.contains("secret-two"))
+        let other = try #require(
+            try DorisSchema.store(context(flags + ["--doris-kafka-brokers=inside:9092"]).settings, database: ""))
+        #expect(other.statements.last?.contains(#""kafka_broker_list" = "inside:9092""#) == true)
+    }
+
     @Test(arguments: [
         "--doris-database=9x", "--doris-load-properties=max_batch=1", "--doris-kafka-properties=sasl.password=x",
         "--doris-tls=perhaps", "--doris-port=0",
