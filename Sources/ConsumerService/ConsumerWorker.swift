@@ -54,9 +54,13 @@ final class ConsumerWorker {
         while messages.count < configuration.batchInstances {
             let now = MonotonicClock.milliseconds
             if now >= deadline { break }
-            let more = try consumer.poll(
-                limit: configuration.batchInstances - messages.count, timeoutMilliseconds: deadline - now)
-            if more.isEmpty { break }
+            // A commit covers all that has come, so what has come is processed, whatever is wrong with the bus now: the
+            // next round meets that again.
+            guard
+                let more = try? consumer.poll(
+                    limit: configuration.batchInstances - messages.count, timeoutMilliseconds: deadline - now),
+                !more.isEmpty
+            else { break }
             messages += more
         }
         return messages

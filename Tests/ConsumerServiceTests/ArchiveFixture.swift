@@ -239,3 +239,44 @@ final class CrashingProcess: EventBus, IngestStore, MetadataStore {
         func close() { inner.close() }
     }
 }
+
+/// One partition that fails after each message.
+final class FailingBus: EventBus {
+    private struct State {
+        var delivered = 0
+        var committed = 0
+        var fails = false
+    }
+
+    private let messages: [Message]
+    private let state = Mutex(State())
+
+    init(_ messages: [Message]) { self.messages = messages }
+
+    var committed: Int { state.withLock { $0.committed } }
+
+    func makeProducer() throws -> any EventProducer { throw Crashed() }
+    func makeConsumer(group: String, topics: [Topic]) throws -> any EventConsumer { Consumer(self) }
+    func lag(group: String, topic: Topic) throws -> Int64 { 0 }
+
+    private func next() throws -> [ReceivedMessage] {
+        try state.withLock { state in
+            defer { state.fails.toggle() }
+            if state.fails { throw Crashed() }
+            guard messages.indices.contains(state.delivered) else { return [] }
+            defer { state.delivered += 1 }
+            return [
+                ReceivedMessage(
+                    topic: .storage, partition: 0, offset: Int64(state.delivered), message: messages[state.delivered])
+            ]
+        }
+    }
+
+    private final class Consumer: EventConsumer {
+        private let bus: FailingBus
+        init(_ bus: FailingBus) { self.bus = bus }
+        func poll(limit: Int, timeoutMilliseconds: Int) throws -> [ReceivedMessage] { try bus.next() }
+        func commit() throws { bus.state.withLock { $0.committed = $0.delivered } }
+        func close() {}
+    }
+}

@@ -51,6 +51,20 @@ struct ConsumerServiceTests {
         #expect(try fixture.letters.count() == 0)
     }
 
+    /// A commit covers all that was delivered, so what came before the bus failed is processed too.
+    @Test func whatCameBeforeTheBusFailedIsIndexed() throws {
+        let fixture = try ArchiveFixture()
+        let all = (1...4).map { Instance(sop: "1.9.\($0)") }
+        for instance in all { try fixture.file(instance) }
+        let bus = FailingBus(all.map { fixture.event($0) })
+        let service = fixture.service(bus: bus, threads: 1) { $0.batchMilliseconds = 60_000 }
+        try service.start()
+        try fixture.wait { bus.committed == all.count }
+        service.stop()
+        let indexed = try fixture.state().split(separator: "\n").filter { $0.hasPrefix("object ") }
+        #expect(indexed.count == all.count)
+    }
+
     @Test func theRowIsTheRepresentativesWhateverTheOrder() throws {
         for order in [[1, 2, 10], [10, 2, 1], [2, 10, 1]] {
             for isOneBatch in [true, false] {

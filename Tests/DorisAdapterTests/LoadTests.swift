@@ -228,6 +228,23 @@ struct LoadTests {
         }
     }
 
+    /// Doris asks Kafka before it makes a job: one that was stopped may be left without the one that was to follow it.
+    @Test func aStoppedJobIsFollowedByARunningService() throws {
+        try Self.withPlace(partitions: 2) { place in
+            let store = try place.store(partitions: 2)
+            _ = try SchemaTests.apply(store)
+            try place.topic.send(Self.messages(0..<5))
+            try place.awaitLoaded(5)
+            _ = try place.rows("STOP ROUTINE LOAD FOR l")
+            try place.topic.send(Self.messages(5..<9))
+            var lines: [String] = []
+            #expect(try store.maintain { lines.append($0) } == [])
+            #expect(lines == ["load job l: created from where the former one was stopped"])
+            try place.awaitLoaded(9)
+            #expect(try store.plan().isEmpty)
+        }
+    }
+
     @Test func whyAJobPausedIsToldAndAPersonLetsItGoOn() throws {
         try Self.withPlace { place in
             _ = try SchemaTests.apply(place.store())

@@ -137,6 +137,37 @@ struct SeriesWriterTests {
         #expect(row.updatedTime > before[0].updatedTime)
     }
 
+    /// A batch whose rows could not be published is written again: it says once more what it has cleared, as it was.
+    @Test func clearedProblemsAreToldUntilTheBatchIsDone() throws {
+        func time(_ microseconds: Int64) -> Timestamp { Timestamp(microsecondsSince1970: microseconds) }
+        func batch(at received: Int64, sop: String = "1.4") -> IngestBatch {
+            var batch = IngestBatch()
+            batch.logs.objects = [
+                DicomObjectMetaRow(
+                    tenantID: "t1", studyUID: "1.2", seriesUID: "1.3", sopUID: sop, fileSize: 1, filePath: "f",
+                    transferSyntaxUID: "1.2.840.10008.1.2", createdTime: time(received), seriesUIDHash: "3",
+                    studyUIDHash: "2", transferStatus: "NoNeedTransfer", traceID: "trace", workerNodeID: "n")
+            ]
+            return batch
+        }
+        var first = batch(at: 10)
+        first.logs.problems = ["not-a-date", "odd-length"].map { rule in
+            DicomProblemMetaRow(
+                tenantID: "t1", studyUID: "1.2", seriesUID: "1.3", sopUID: "1.4", occasion: "", rule: rule,
+                tagPath: "(0008,0020)", tableName: "", columnName: "", severity: "error", program: "p",
+                programVersion: "1", traceID: "trace", workerNodeID: "n", createdTime: time(10), updatedTime: time(10))
+        }
+        #expect(try store.writeSeries(first).clearedProblems == [])
+        #expect(try store.writeSeries(first).clearedProblems == [])
+        var second = batch(at: 20)
+        second.logs.problems = [first.logs.problems[0]]
+        let cleared = try store.writeSeries(second).clearedProblems
+        #expect(cleared.map(\.rule) == ["odd-length"] && cleared.map(\.state) == ["cleared"])
+        #expect(cleared.allSatisfy { $0.updatedTime > time(10) })
+        #expect(try store.writeSeries(second).clearedProblems == cleared)
+        #expect(try store.writeSeries(batch(at: 30, sop: "1.5")).clearedProblems == [])
+    }
+
     @Test func deadLettersAreReplayedToTheBusThatIsInUse() throws {
         final class Producer: EventProducer {
             struct Down: Error {}

@@ -164,9 +164,9 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         }
     }
 
-    /// What a running service does now and then: jobs get partitions that their topics got, and those that stopped for
-    /// a reason that may be over go on. Definitions are changed at a start only, so that an older program that still
-    /// runs beside a newer one does not change them back.
+    /// What a running service does now and then: jobs get partitions that their topics got, those that were stopped are
+    /// followed, and those that paused for a reason that may be over go on. Definitions are changed at a start only, so
+    /// that an older program that still runs beside a newer one does not change them back.
     /// - Returns: what needs someone, in lines for people.
     public func maintain(report: (String) -> Void) throws -> [String] {
         var problems: [String] = []
@@ -181,6 +181,8 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
                 switch decision(load, jobs) {
                 case .addPartitions, .resume: try bringForward(load, session, report)
                 case .resumeByPerson(let job): problems.append("\(job.name) is paused: \(job.reasonText)")
+                // Stopped to be made anew, which did not succeed: Doris asks Kafka before it makes a job.
+                case .create where jobs.last?.state == .stopped: try bringForward(load, session, report)
                 case .create: problems.append("load job \(load.job) is missing")
                 case .leave(let note): problems += note.map { [$0] } ?? []
                 case .replace: break

@@ -41,7 +41,8 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
                 for (stage, tuples) in objects {
                     try connection.copyIn(stage.copy, tuples: tuples, operation: "clear problems")
                 }
-                written.clearedProblems = try ProblemClearing.run(connection, after: rows)
+                try ProblemClearing.run(connection, after: rows)
+                written.clearedProblems = try ProblemClearing.cleared(connection, after: rows)
                 return written
             }
         }

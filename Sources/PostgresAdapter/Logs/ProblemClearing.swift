@@ -11,26 +11,29 @@ enum ProblemClearing {
     }
 
     /// To be run when the batch's logs were inserted, and are still in the temporary tables.
-    /// - Returns: the rows that were cleared.
-    @discardableResult
-    static func run(
-        _ connection: PostgresConnection, after logs: LogRows
-    ) throws(PostgresError) -> [DicomProblemMetaRow] {
-        var cleared: [DicomProblemMetaRow] = []
-        if !logs.objects.isEmpty { cleared += try clear(connection, clearFormer) }
+    static func run(_ connection: PostgresConnection, after logs: LogRows) throws(PostgresError) {
+        if !logs.objects.isEmpty { try connection.query(clearFormer, operation: "clear problems") }
         if logs.problems.contains(where: { $0.severity == ProblemSeverity.refused.rawValue }) {
-            cleared += try clear(connection, clearOvertaken)
+            try connection.query(clearOvertaken, operation: "clear problems")
         }
-        return cleared
     }
 
-    private static func clear(
-        _ connection: PostgresConnection, _ update: String
+    /// To be run after `run`, for other stores that have to hear of it.
+    /// - Returns: the problems of the batch's instances that are cleared, by this batch or before: a batch that is written
+    ///   again, because they could not be told, finds them cleared already.
+    static func cleared(
+        _ connection: PostgresConnection, after logs: LogRows
     ) throws(PostgresError) -> [DicomProblemMetaRow] {
+        if logs.objects.isEmpty && logs.problems.isEmpty { return [] }
         let result = try connection.query(
             """
-            WITH cleared AS (\(update) RETURNING p.*)
-            SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM cleared
+            SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM (
+                SELECT p.* FROM dicom_problem_meta p JOIN \(RowStage.objects.stageName) o ON \(isOfInstance)
+                WHERE p.state = '\(ProblemState.cleared.rawValue)'
+                UNION
+                SELECT p.* FROM dicom_problem_meta p JOIN \(RowStage.problems.stageName) s
+                    ON (\(key("p"))) = (\(key("s")))
+                WHERE p.state = '\(ProblemState.cleared.rawValue)') cleared
             """, operation: "clear problems")
         // Made by the very columns that it reads.
         return (0..<result.rowCount).compactMap { row in
@@ -40,18 +43,20 @@ enum ProblemClearing {
 
     private static let clear = """
         UPDATE dicom_problem_meta p SET state = '\(ProblemState.cleared.rawValue)',
-            updated_time = GREATEST(clock_timestamp(), p.updated_time)
+            updated_time = GREATEST(clock_timestamp(), p.updated_time + interval '1 microsecond')
+        """
+    /// Of the instance, whether it was refused or stored; not what happened after its reception.
+    private static let isOfInstance = """
+        p.tenant_id = o.tenant_id AND p.sop_uid = o.sop_uid AND p.study_uid IN (o.study_uid, '')
+            AND p.series_uid IN (o.series_uid, '') AND p.created_time <= o.created_time
         """
     private static let isOpen = "p.state = '\(ProblemState.open.rawValue)'"
 
-    /// Of the batch's instances, also that they were refused before; not what happened after their reception. (NOT IN
-    /// makes one hash table, however many rows the batch has.)
+    /// (NOT IN makes one hash table, however many rows the batch has.)
     private static let clearFormer = """
         \(clear)
         FROM \(RowStage.objects.stageName) o
-        WHERE p.tenant_id = o.tenant_id AND p.sop_uid = o.sop_uid AND \(isOpen)
-            AND p.study_uid IN (o.study_uid, '') AND p.series_uid IN (o.series_uid, '')
-            AND p.created_time <= o.created_time
+        WHERE \(isOfInstance) AND \(isOpen)
             AND (\(key("p"))) NOT IN (SELECT \(key("s")) FROM \(RowStage.problems.stageName) s)
         """
 
