@@ -168,6 +168,18 @@ struct SeriesWriterTests {
         #expect(try store.writeSeries(batch(at: 30, sop: "1.5")).clearedProblems == [])
     }
 
+    /// So is the count that is set when index and files are compared.
+    @Test func aCountThatIsMendedComesWithItsRow() throws {
+        let before = try store.writeSeries(batch([row(1, sop: 1, time: 1)], count: 9)).rows
+        let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: "1.3.1")
+        let after = try IndexInventory(pool: pool).setCount(of: series) { 4 }
+        #expect(after.map(\.seriesRelatedInstances) == [4])
+        #expect(after[0].updatedTime > before[0].updatedTime)
+        #expect(try store.writeSeries(batch([row(1, sop: 1, time: 1)], count: 0)).rows == after)
+        let other = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: "1.3.9")
+        #expect(try IndexInventory(pool: pool).setCount(of: other) { 4 } == [])
+    }
+
     @Test func deadLettersAreReplayedToTheBusThatIsInUse() throws {
         final class Producer: EventProducer {
             struct Down: Error {}

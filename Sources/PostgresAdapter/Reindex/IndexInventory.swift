@@ -1,5 +1,5 @@
 public import Archive
-import ArchiveSchema
+public import ArchiveSchema
 
 /// What index and log tables say of series: for comparing it with what is stored.
 public final class IndexInventory: Sendable {
@@ -76,15 +76,16 @@ public final class IndexInventory: Sendable {
     }
 
     /// Sets the count of a series to what `count` says while nobody adds to it.
-    public func setCount(of series: SeriesIdentity, _ count: () throws -> Int) throws {
+    /// - Returns: the row of the series as it then is, for stores that follow the index; none when it has no row.
+    public func setCount(of series: SeriesIdentity, _ count: () throws -> Int) throws -> [DicomStateMetaRow] {
         var failure: (any Error)?
-        try pool.withConnection { connection throws(PostgresError) in
-            try connection.transaction { connection throws(PostgresError) in
+        let rows = try pool.withConnection { connection throws(PostgresError) in
+            try connection.transaction { connection throws(PostgresError) -> [DicomStateMetaRow] in
                 _ = try ColumnFill.lock([series], connection)
                 let number: Int
                 do { number = try count() } catch {
                     failure = error
-                    return
+                    return []
                 }
                 try connection.query(
                     """
@@ -92,8 +93,10 @@ public final class IndexInventory: Sendable {
                     WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
                         AND series_related_instances IS DISTINCT FROM $4
                     """, ColumnFill.key(series) + [.int4(Int32(clamping: number))], operation: "set a count")
+                return try StateRows.read(connection, StateRows.one, ColumnFill.key(series))
             }
         }
         if let failure { throw failure }
+        return rows
     }
 }

@@ -144,7 +144,7 @@ public struct Reconciliation {
             state.found += differences.count
             if repairs {
                 let broken = Set(differences.filter(\.kind.isRepairable).map(\.series))
-                for stock in stocks where broken.contains(stock.series) { try repair(stock, indexer) }
+                for stock in stocks where broken.contains(stock.series) { try repair(stock, indexer, backends) }
                 let left = try compare(stocks)
                 state.repaired += max(0, differences.count - left.count)
                 differences = left
@@ -154,7 +154,7 @@ public struct Reconciliation {
         doubtful = []
     }
 
-    private func repair(_ stock: Stock, _ indexer: FileIndexer) throws {
+    private func repair(_ stock: Stock, _ indexer: FileIndexer, _ backends: Backends) throws {
         if let tenant = TenantID(stock.series.tenantID), let study = UID(stock.series.studyUID),
             let series = UID(stock.series.seriesUID)
         {
@@ -163,9 +163,10 @@ public struct Reconciliation {
             }
             _ = try indexer.index(instances)
         }
-        try inventory.setCount(of: stock.series) {
+        let counted = try inventory.setCount(of: stock.series) {
             try metadata.snapshot(of: stock.series)?.instanceCount ?? stock.files.count
         }
+        try backends.publish(counted)
     }
 
     // MARK: Comparing
