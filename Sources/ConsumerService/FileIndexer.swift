@@ -28,6 +28,8 @@ public final class FileIndexer {
     private let metadata: FileMetadataStore
     private let extractor: InstanceExtractor
     private let since: Timestamp?
+    /// Series whose metadata were put aside and are not whole again.
+    private var partial: Set<SeriesIdentity> = []
 
     /// - Parameter since: only instances that were received then or later.
     public init(
@@ -152,14 +154,46 @@ public final class FileIndexer {
         try store.write(batch)
     }
 
-    /// Metadata that cannot be read any more is put aside, since the files have all of it.
+    /// Metadata that cannot be read any more is put aside, since the files have all of it: of all instances of the series,
+    /// whichever are asked for.
     private func append(_ update: SeriesMetadataUpdate) throws -> Int {
+        if partial.contains(update.series) { try complete(update.series) }
         do {
             return try metadata.append([update])[0]
         } catch let error as MetadataStoreError {
             guard error.code == .damaged, try metadata.putAside(update.series) else { throw error }
+            partial.insert(update.series)
+            try complete(update.series)
             return try metadata.append([update])[0]
         }
+    }
+
+    /// Appends the metadata of every stored instance of a series; of a file that is replaced meanwhile, the new one's last.
+    private func complete(_ series: SeriesIdentity) throws {
+        guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID), let own = UID(series.seriesUID)
+        else { return }
+        var rest: [UID]
+        do { rest = try FileStore(paths: extractor.paths).instances(of: own, study: study, tenant: tenant) } catch {
+            throw StoreUnavailable(errorNumber: error.errorNumber)
+        }
+        while !rest.isEmpty {
+            var update = SeriesMetadataUpdate(series: series, instances: [])
+            var read: [Read] = []
+            var bytes = 0
+            while read.count < configuration.batchInstances, bytes < configuration.batchBytes, let uid = rest.popLast()
+            {
+                let instance = InstanceIdentity(tenant: tenant, study: study, series: own, instance: uid)
+                guard let content = try extractor.extract(instance, since: nil, node: configuration.node),
+                    case .extracted(let extracted) = content.outcome
+                else { continue }
+                update.instances.append(extracted.metadata)
+                read.append(Read(instance: instance, version: content.version))
+                bytes += extracted.metadata.json.count
+            }
+            if !read.isEmpty { _ = try metadata.append([update]) }
+            rest += read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance.instance)
+        }
+        partial.remove(series)
     }
 }
 

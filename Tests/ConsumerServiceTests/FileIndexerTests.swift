@@ -148,4 +148,22 @@ struct FileIndexerTests {
         #expect(try fixture.state() == state)
         #expect(FileManager.default.fileExists(atPath: path + ".damaged"))
     }
+
+    @Test func oneInstanceMakesAllDamagedMetadataAnew() throws {
+        let fixture = try ArchiveFixture()
+        let instances = instances(6)
+        for instance in instances { try fixture.file(instance) }
+        let identities = instances.compactMap(\.identity)
+        _ = try indexer(fixture).index(identities)
+        let state = try fixture.state()
+        let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2.1", seriesUID: "1.2.1.1")
+        #expect(try fixture.metadata.compact(series)?.instanceCount == 3)
+        let names = try FileManager.default.subpathsOfDirectory(atPath: fixture.root + "/json")
+        let path = fixture.root + "/json/" + (try #require(names.first { $0.hasSuffix("1.2.1.1.json.gz") }))
+        try Data("damaged".utf8).write(to: URL(fileURLWithPath: path))
+        // As `wado reindex --problems` does it, in steps of less than the series.
+        #expect(try indexer(fixture, batch: 1).index([identities[0]]).indexed == 1)
+        #expect(try fixture.metadata.snapshot(of: series)?.instanceCount == 3)
+        #expect(try fixture.state() == state)
+    }
 }

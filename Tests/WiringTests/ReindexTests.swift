@@ -218,6 +218,21 @@ import Wiring
         #expect(lost.status == 2 && lost.text.contains("rows without files, dicom_object_meta: 5"), "\(lost.text)")
         #expect(try self.rows(archive) == rows)
         #expect(try reconcile("--tenant", "other").status == 0)
+
+        // Disks that are not mounted: nothing is called lost, made anew, or complete.
+        let files = FileManager.default
+        for place in [archive.folder.store, archive.folder.json] {
+            try files.moveItem(atPath: place, toPath: place + ".away")
+            try files.createDirectory(atPath: place, withIntermediateDirectories: false)
+            let isStore = place == archive.folder.store
+            let run = isStore ? try reindex(archive, "--from-files") : try reindex(archive, "--columns", "patient_name")
+            for output in [run, try reconcile("--repair")] {
+                #expect(output.status != 0 && output.errors.contains("mounted"), "\(output.text)\(output.errors)")
+            }
+            try files.removeItem(atPath: place)
+            try files.moveItem(atPath: place + ".away", toPath: place)
+        }
+        #expect(try session.run("SELECT FROM reindex_job", operation: "read").rowCount == 0)
         #expect(archive.stop() == 0)
     }
 

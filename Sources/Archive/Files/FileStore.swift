@@ -52,6 +52,16 @@ public struct FileStore: Sendable {
         try names(paths.root).compactMap(TenantID.init).sorted()
     }
 
+    /// Whether there is no study, of the tenant or of any.
+    public func isEmpty(_ tenant: TenantID? = nil) throws(FileSystemError) -> Bool {
+        for own in try tenants() where tenant == nil || own == tenant {
+            for shard in try names(paths.absolute(own.value)) where shard.utf8.count == 2 {
+                if try !names(paths.absolute("\(own.value)/\(shard)")).isEmpty { return false }
+            }
+        }
+        return true
+    }
+
     public func studies(of tenant: TenantID) throws(FileSystemError) -> [UID] {
         var studies: [UID] = []
         for shard in try names(paths.absolute(tenant.value)) where shard.utf8.count == 2 {

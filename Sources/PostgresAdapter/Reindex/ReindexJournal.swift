@@ -20,20 +20,31 @@ public final class ReindexJournal {
         connection = try PostgresConnection(connectionString, applicationName: "wado reindex")
     }
 
-    /// Begins a job, or takes up the one of this scope that was not finished, and marks what is incomplete meanwhile.
+    /// Begins a job, or takes up the one of this scope that was not finished, and marks what is incomplete meanwhile. One
+    /// that began before a column was added has no values of it in its first part, so it begins anew.
     /// - Throws: `ReindexBusy`, `PostgresError`.
     public func begin(_ scope: ReindexJob.Scope) throws -> ReindexJob {
         try lock(scope)
         return try connection.transaction { connection throws(PostgresError) in
+            let job = try take(scope)
             for column in Self.incomplete(scope) {
                 try connection.query(
                     """
-                    INSERT INTO incomplete_column (table_name, column_name, tenant_id) VALUES ($1, $2, $3)
-                    ON CONFLICT DO NOTHING
-                    """, [.text(column.table), .text(column.column), .text(scope.tenantID ?? "")],
-                    operation: "begin a job")
+                    INSERT INTO incomplete_column (table_name, column_name, tenant_id, since_time)
+                    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+                    """,
+                    [
+                        .text(column.table), .text(column.column), .text(scope.tenantID ?? ""),
+                        .moment(job.startedTime),
+                    ], operation: "begin a job")
             }
-            if let job = try unfinished(scope) { return job }
+            return job
+        }
+    }
+
+    /// The job to go on with: the unfinished one, or a new one.
+    private func take(_ scope: ReindexJob.Scope) throws(PostgresError) -> ReindexJob {
+        guard let job = try unfinished(scope) else {
             let result = try connection.query(
                 """
                 INSERT INTO reindex_job (kind, columns, tenant_id, since_time) VALUES ($1, $2, $3, $4)
@@ -41,6 +52,20 @@ public final class ReindexJournal {
                 """, Self.values(scope), operation: "begin a job")
             return Self.job(result, scope)
         }
+        let result = try connection.query(
+            """
+            UPDATE reindex_job SET at_tenant = '', at_study = '', at_series = '', done = 0, changed = 0, failed = 0,
+                started_time = clock_timestamp()
+            WHERE job_id = $1 AND EXISTS (
+                SELECT FROM incomplete_column WHERE since_time > $2 AND tenant_id IN ('', $3)
+                    AND column_name <> '' AND ($4 OR table_name || '.' || column_name = ANY ($5)))
+            RETURNING \(Self.columns)
+            """,
+            [
+                .int8(job.id), .moment(job.startedTime), .text(scope.tenantID ?? ""), .bool(scope.kind == .files),
+                .textArray(scope.columns),
+            ], operation: "begin a job")
+        return result.rowCount > 0 ? Self.job(result, scope) : job
     }
 
     /// The job of this scope that was begun and not finished; nil when there is none.
@@ -70,26 +95,27 @@ public final class ReindexJournal {
             ], operation: "note how far a job came")
     }
 
-    /// Notes the end. What it filled is complete now, unless only what came since some day was asked for.
+    /// Notes the end. What it filled is complete now, unless only what came since some day was asked for, values of some
+    /// instance could not be filled, or the column is younger than the job.
     public func finish(_ job: ReindexJob) throws(PostgresError) {
         try connection.transaction { connection throws(PostgresError) in
             try advance(job)
             try connection.query(
                 "UPDATE reindex_job SET finished_time = clock_timestamp() WHERE job_id = $1", [.int8(job.id)],
                 operation: "finish a job")
-            if job.scope.since != nil { return }
+            if job.scope.since != nil || job.scope.kind == .columns && job.failed > 0 { return }
             // What is complete for all is so for each; what is made anew from the files has all its columns.
             var columns: [(table: String, column: String)?] = [nil]
             if job.scope.kind == .columns { columns = Self.incomplete(job.scope).map { Optional($0) } }
             for column in columns {
                 try connection.query(
                     """
-                    DELETE FROM incomplete_column WHERE (tenant_id = $1 OR $1 = '')
+                    DELETE FROM incomplete_column WHERE (tenant_id = $1 OR $1 = '') AND since_time <= $4
                         AND ($2::text IS NULL OR table_name = $2 AND column_name = $3)
                     """,
                     [
                         .text(job.scope.tenantID ?? ""), column.map { .text($0.table) } ?? .null,
-                        .text(column?.column ?? ""),
+                        .text(column?.column ?? ""), .moment(job.startedTime),
                     ], operation: "finish a job")
             }
         }

@@ -38,7 +38,7 @@ enum ReindexSchema {
             DO $body$ BEGIN
                 IF to_regclass('incomplete_column') IS NOT NULL AND EXISTS (SELECT FROM \(table)) THEN
                     INSERT INTO incomplete_column (table_name, column_name) VALUES ('\(table)', '\(column.name)')
-                    ON CONFLICT DO NOTHING;
+                    ON CONFLICT (table_name, column_name, tenant_id) DO UPDATE SET since_time = clock_timestamp();
                 END IF;
             END $body$
             """

@@ -32,7 +32,7 @@ public struct ColumnReindex: Sendable {
     /// - Parameters:
     ///   - progress: is called after each batch.
     ///   - failure: is called for each instance that no values can be made of.
-    /// - Throws: `ReindexBusy`; or what stands in the way: beginning again goes on there.
+    /// - Throws: `ReindexBusy`, `EmptyFolder`; or what stands in the way: beginning again goes on there.
     public func run(
         progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
     ) throws -> ReindexProgress {
@@ -45,6 +45,8 @@ public struct ColumnReindex: Sendable {
         }
         let fill = ColumnFill(pool: try backends.database(), columns: columns)
         let filter = ColumnFill.Filter(tenantID: options.tenant?.value, since: options.since)
+        let folder = DataFolder(settings[WadoSettings.data])
+        try EmptyFolder.check(folder.json, tenant: options.tenant, IndexInventory(pool: try backends.database()))
         let journal = try ReindexJournal(connection)
         var job: ReindexJob?
         if !options.isDryRun {
@@ -76,7 +78,12 @@ public struct ColumnReindex: Sendable {
                 rows.problems = batch.problemRows(node: Node.name(settings))
                 try retrying { try logs.append(rows) }
             }
-            state.changed += try write(batch, fill, again)
+            let (changed, busy) = try write(batch, fill, again)
+            state.changed += changed
+            for series in busy {
+                state.failed += 1
+                failure(ReindexFailure(busy: series))
+            }
             if backends.publishesRows, !options.isDryRun {
                 try retrying { try backends.publish(fill.rows(of: batch.identities)) }
             }
@@ -106,14 +113,16 @@ public struct ColumnReindex: Sendable {
             batchInstances: RateLimit(perSecond: options.rate).share(of: 2_000))
     }
 
-    /// - Returns: the number of rows that were changed, or would be.
-    private func write(_ batch: FillBatch, _ fill: ColumnFill, _ reader: ColumnReader) throws -> Int {
-        if options.isDryRun { return batch.instanceCount - batch.failures.count }
+    /// - Returns: the number of rows that were changed, or would be; and the series that others wrote to all the time.
+    private func write(
+        _ batch: FillBatch, _ fill: ColumnFill, _ reader: ColumnReader
+    ) throws -> (changed: Int, busy: [SeriesIdentity]) {
+        if options.isDryRun { return (batch.instanceCount - batch.failures.count, []) }
         var (changed, left) = try retrying { try fill.write(batch) }
         var attempt = 0
         while !left.isEmpty {
             attempt += 1
-            // A series that something comes to all the time gets its values from what comes.
+            // What comes has its values; what was there before has not.
             guard attempt < Self.attempts else { break }
             if attempt > 1 { StopToken().wait(milliseconds: 20 * attempt) }
             var next: [SeriesIdentity] = []
@@ -129,7 +138,7 @@ public struct ColumnReindex: Sendable {
             }
             left = next
         }
-        return changed
+        return (changed, left)
     }
 
     /// What passes by itself is waited for, for about half a minute. Writing twice is the same as once.
@@ -189,6 +198,12 @@ private final class Producer: Sendable {
 }
 
 extension ReindexFailure {
+    fileprivate init(busy series: SeriesIdentity) {
+        self.init(
+            tenantID: series.tenantID, studyUID: series.studyUID, seriesUID: series.seriesUID, sopInstanceUID: "",
+            reason: "series_busy", detail: "instances came all the time; once more, when no more come")
+    }
+
     fileprivate init(_ failure: FillBatch.Failure) {
         self.init(
             tenantID: failure.series.tenantID, studyUID: failure.series.studyUID,

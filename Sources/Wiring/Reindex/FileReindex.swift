@@ -26,13 +26,17 @@ public struct FileReindex {
     /// - Parameters:
     ///   - progress: is called after each step.
     ///   - failure: is called for each instance that cannot be indexed.
-    /// - Throws: `ReindexBusy`; or what stands in the way for longer than half a minute: beginning again goes on there.
+    /// - Throws: `ReindexBusy`, `EmptyFolder`; or what stands in the way for longer than half a minute: beginning again goes on there.
     public func run(
         progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
     ) throws -> ReindexProgress {
         let folder = DataFolder(settings[WadoSettings.data])
         let threads = settings[WadoSettings.consumerThreads]
         let store = FileStore(paths: ArchivePaths(root: folder.store))
+        let backends = try Backends(settings, connection: connection, sessions: threads)
+        defer { backends.close() }
+        let inventory = IndexInventory(pool: try backends.database(), hasLogs: !backends.publishesRows)
+        try EmptyFolder.check(folder.store, tenant: options.tenant, inventory)
         var journal: ReindexJournal?
         var job: ReindexJob?
         if !options.isDryRun {
@@ -41,8 +45,6 @@ public struct FileReindex {
                 ReindexJob.Scope(.files, tenantID: options.tenant?.value, since: options.since))
             journal = opened
         }
-        let backends = try Backends(settings, connection: connection, sessions: threads)
-        defer { backends.close() }
         let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
         let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)

@@ -78,9 +78,12 @@ public struct Reconciliation {
     /// Compares everything.
     /// - Parameters:
     ///   - found: is called for each difference that is there, and left when it was told to repair.
-    /// - Throws: when files, metadata or database cannot be reached.
+    /// - Throws: `EmptyFolder`, or when files, metadata or database cannot be reached.
     public func run(progress: (Progress) -> Void, found: (Difference) -> Void) throws -> Progress {
         defer { pool.close() }
+        try EmptyFolder.check(folder.store, tenant: tenant, inventory)
+        // It would all be made anew below the place of the disk that is not mounted.
+        if repairs { try EmptyFolder.check(folder.json, tenant: tenant, inventory) }
         var state = Progress()
         var doubtful: [SeriesIdentity] = []
         func look(_ series: [Stock]) throws {
@@ -145,7 +148,8 @@ public struct Reconciliation {
             if repairs {
                 let broken = Set(differences.filter(\.kind.isRepairable).map(\.series))
                 for stock in stocks where broken.contains(stock.series) { try repair(stock, indexer, backends) }
-                let left = try compare(stocks)
+                // Listed anew: what came meanwhile has its file.
+                let left = try compare(try group.map(stock))
                 state.repaired += max(0, differences.count - left.count)
                 differences = left
             }

@@ -134,4 +134,34 @@ struct PostgresLogKeeperTests {
         try other.run("SELECT pg_advisory_unlock(\(0x7761_646F_0002))", operation: "test")
         #expect(try keeper.keep(LogRetention(), now: Self.now) == LogHousekeeping())
     }
+
+    /// Months go by, and nobody came who may make tables.
+    @Test func aRoleThatMayMakeNoTablesKeepsItsRows() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let owner = try PostgresConnection(connection)
+        let found = try owner.run(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'wado_access_log'::regclass",
+            operation: "test")
+        let months = (0..<found.rowCount).compactMap { found.string($0, 0) }.filter { !$0.hasSuffix("_default") }
+        #expect(months.count == 3)
+        for month in months { try owner.run("DROP TABLE \(month)", operation: "test") }
+        try owner.run(
+            """
+            DROP ROLE IF EXISTS wado_writer; CREATE ROLE wado_writer;
+            GRANT ALL ON ALL TABLES IN SCHEMA public TO wado_writer; REVOKE CREATE ON SCHEMA public FROM PUBLIC
+            """, operation: "test")
+        let time = Timestamp.now
+        var rows = LogRows()
+        rows.access.append(
+            WadoAccessLogRow(
+                tenantID: "t1", requestTime: time, traceID: "trace", workerNodeID: "n", method: "GET",
+                operation: "metadata", status: 200, bytesSent: 1, durationUs: 1))
+        let pool = PostgresPool(connection + " options='-c role=wado_writer'", limit: 1)
+        try PostgresIngestStore(pool: pool).append(rows)
+        let result = try owner.run("SELECT tableoid::regclass::text FROM wado_access_log", operation: "test")
+        #expect(result.rowCount == 1 && result.string(0, 0) == "wado_access_log_default")
+        // Starting is not hindered either.
+        try SchemaMigrator().migrate(PostgresConnection(pool.connectionString))
+        try owner.run("DROP OWNED BY wado_writer; DROP ROLE wado_writer", operation: "test")
+    }
 }

@@ -71,6 +71,46 @@ struct ReindexJournalTests {
         #expect(try warnings(.series, "InstitutionName=North").isEmpty)
     }
 
+    @Test func whatARunHasNotFilledStaysIncomplete() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let session = try PostgresConnection(connection)
+        func isMarked() throws -> Bool {
+            try session.run("SELECT FROM incomplete_column", operation: "read").rowCount > 0
+        }
+        let position = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: "1.3")
+        let files = ReindexJob.Scope(.files)
+        for scope in [scope, files] {
+            do {
+                let journal = try ReindexJournal(connection)
+                var job = try journal.begin(scope)
+                (job.position, job.done) = (position, 100)
+                try journal.advance(job)
+            }
+            // A migration added the column anew since: what is done has no values of it.
+            try session.run(
+                """
+                INSERT INTO incomplete_column (table_name, column_name) VALUES ('dicom_state_meta', 'institution_name')
+                ON CONFLICT (table_name, column_name, tenant_id) DO UPDATE SET since_time = clock_timestamp()
+                """, operation: "migrate")
+            let journal = try ReindexJournal(connection)
+            let job = try journal.begin(scope)
+            #expect(job.position == nil && job.done == 0)
+            // The same once more, while it runs.
+            try session.run(
+                "UPDATE incomplete_column SET since_time = clock_timestamp() WHERE column_name <> ''",
+                operation: "migrate")
+            try journal.finish(job)
+            #expect(try isMarked())
+        }
+        let journal = try ReindexJournal(connection)
+        var job = try journal.begin(scope)
+        job.failed = 1
+        try journal.finish(job)
+        #expect(try isMarked())
+        try journal.finish(try journal.begin(scope))
+        #expect(try !isMarked())
+    }
+
     @Test func aColumnThatIsAddedToRowsIsIncomplete() throws {
         let connection = try TestPostgres.makeArchiveDatabase()
         let session = try PostgresConnection(connection)
