@@ -49,10 +49,10 @@ def eventually(check, seconds=20.0):
 class Archive:
     """One `wado up`, with what a client needs to know of it."""
 
-    def __init__(self, data, *arguments):
+    def __init__(self, data, *arguments, programs=PROGRAMS):
         self.data = pathlib.Path(data)
         self.arguments = [
-            str(PROGRAMS / "wado"), "up", "--data", str(self.data), "--dicom-port", "0", "--http-port", "0",
+            str(programs / "wado"), "up", "--data", str(self.data), "--dicom-port", "0", "--http-port", "0",
             # The tests keep the machine busy; metadata is to be compacted all the same.
             "--webworker-cpu-usage", "100", "--webworker-memory-usage", "100", *arguments]
 

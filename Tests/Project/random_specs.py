@@ -1,0 +1,277 @@
+"""Random valid specs, and random data sets for them with what each column is to hold.
+
+Everything follows from the seed of the `random.Random` that is passed in.
+"""
+
+import datetime
+import pathlib
+import re
+import struct
+
+import yaml
+from data_sets import NUMBERS
+from pydicom.datadict import DicomDictionary
+
+TEXT = {"AE", "CS", "SH", "LO", "PN", "LT", "ST", "UC", "UR", "UT"}
+CHOICES = {
+    "DA": ["date", "text"], "TM": ["time", "text"], "DT": ["timestamp", "text"], "UI": ["uid"], "AS": ["text"],
+    "IS": ["int", "bigint", "double", "text"], "DS": ["double", "text"], "FL": ["double"], "FD": ["double"],
+    **{vr: ["int", "bigint", "double"] for vr in ("SL", "SS", "US", "SV", "UL", "UV")},
+    **{vr: ["text"] for vr in TEXT},
+}
+NATURAL = {
+    "AE": ("text", 16), "CS": ("text", 16), "SH": ("text", 16), "AS": ("age", 4), "DA": ("date", 0), "DS": ("double", 0),
+    "FL": ("double", 0), "FD": ("double", 0), "DT": ("timestamp", 0), "IS": ("int", 0), "SL": ("int", 0),
+    "SS": ("int", 0), "US": ("int", 0), "SV": ("bigint", 0), "UL": ("bigint", 0), "UV": ("bigint", 0), "LO": ("text", 64),
+    "LT": ("text", 10240), "PN": ("text", 194), "ST": ("text", 1024), "TM": ("time", 0), "UI": ("uid", 64),
+}
+NAMES = [
+    "order", "select", "rank", "user", "columns", "group", "default", "index", "table", "key", "end", "interval", "range",
+    "self", "init", "hash_value", "in", "class", "switch", "description", "where", "case", "json", "primary", "x1"]
+SEARCH = {
+    "text": ["exact", "wildcard", "fuzzy"], "age": ["exact"], "uid": ["uid"], "date": ["date"], "time": ["time"],
+    "int": ["number"], "bigint": ["number"], "double": ["number"]}
+UIDS = {"study_uid": 0x0020000D, "series_uid": 0x0020000E, "sop_uid": 0x00080018}
+# What says how others are read, and what the archive fills by itself.
+EXCLUDED = {0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
+
+# pydicom's edition of the dictionary may differ from the project's.
+PART06 = (pathlib.Path(__file__).parents[2] / "dictionary" / "part06.xml").read_text().replace("\u200b", "")
+KEYWORDS = set(re.findall(r">([A-Za-z0-9]+)<", PART06))
+
+ELEMENTS = [
+    (tag, vr, vm, keyword) for tag, (vr, vm, _, retired, keyword) in sorted(DicomDictionary.items())
+    if keyword in KEYWORDS and not retired and vr in CHOICES and 4 < tag >> 16 < 0x7FE0 and tag not in EXCLUDED and not tag >> 16 & 1]
+SEQUENCES = [
+    (tag, keyword) for tag, (vr, _, _, retired, keyword) in sorted(DicomDictionary.items())
+    if keyword in KEYWORDS and not retired and vr == "SQ" and tag >> 16 > 4]
+
+
+class Column:
+    """A column that an attribute fills; `path` are (tag, item) of the sequences around it."""
+
+    def __init__(self, rng, name, searched):
+        self.name = name
+        self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS)
+        self.path, words = [], []
+        for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3])):
+            (tag, keyword), item = rng.choice(SEQUENCES), rng.choice([0, 0, 0, 1, 2])
+            self.path.append((tag, item))
+            words.append(f"{keyword}[{item}]")
+        self.spec = {"name": name, "tag": ".".join([*words, self.keyword])}
+        self.multiple = vm != "1"
+        self.choice = None
+        choices = CHOICES[self.vr]
+        if self.multiple:
+            if "text" in choices and rng.random() < 0.4:
+                self.choice = self.spec["join"] = True
+            else:
+                self.choice = self.spec["index"] = rng.choice([0, 0, 1, 2])
+        natural = NATURAL.get(self.vr)
+        if self.choice is True:
+            self.kind, self.limit = "text", rng.choice([16, 64, 200, 1024])
+            self.spec["type"] = f"text({self.limit})"
+        elif natural is None or rng.random() < 0.3:
+            self.kind = rng.choice(choices)
+            self.limit = rng.choice([1, 4, 16, 64, 300, 16383]) if self.kind == "text" else 64
+            self.spec["type"] = f"text({self.limit})" if self.kind == "text" else self.kind
+        else:
+            self.kind, self.limit = natural
+        if not self.path and rng.random() < 0.4 and self.kind in SEARCH:
+            self.spec["level"] = "instance"
+            if rng.random() < 0.7 and self.keyword not in searched:
+                searched.add(self.keyword)
+                self.spec["search"] = rng.choice(SEARCH[self.kind])
+        elif rng.random() < 0.1:
+            self.spec["comment"] = "A comment: with 'quotes', \"doubles\" and a \\ backslash; 界"
+
+
+class Table:
+    def __init__(self, rng, name, searched):
+        self.name = name
+        self.key = rng.choice([
+            ["tenant_id", "sop_uid"], ["tenant_id", "study_uid", "series_uid", "sop_uid"], ["sop_uid"],
+            ["tenant_id", "study_uid"], ["series_uid", "tenant_id"]])
+        columns = [self.uid(uid) if uid in UIDS else {"name": "tenant_id", "from": "tenant"} for uid in self.key]
+        names = set(self.key)
+        self.columns = []
+        for _ in range(rng.randint(3, 24)):
+            column_name = rng.choice(NAMES) if rng.random() < 0.25 else "c%d_%s" % (len(columns), rng.choice("abc"))
+            if column_name in names:
+                continue
+            names.add(column_name)
+            self.columns.append(Column(rng, column_name, searched))
+            columns.append(self.columns[-1].spec)
+        for extra in rng.sample(["file_size", "source_ip", "received_time", "transfer_syntax_uid", "trace_id"], rng.randint(0, 3)):
+            columns.append({"name": extra, "from": extra})
+        if "study_uid" in self.key and rng.random() < 0.5:
+            columns.append({"name": "study_uid_hash", "from": "hash(StudyInstanceUID)"})
+        if rng.random() < 0.5:
+            columns.append({"name": "state", "from": "service", "type": "text(8)", "required": True, "default": "new"})
+        # The key's columns stand first in both databases; the others in any order.
+        tail = columns[len(self.key):]
+        rng.shuffle(tail)
+        plain = [c for c in self.columns if c.kind != "text" or c.limit <= 300]
+        indexes = [[self.key[0], rng.choice(plain).name] for _ in range(rng.randint(0, 2)) if plain]
+        self.spec = {
+            "about": "Random rows.", "level": "instance", "stores": ["postgres", "doris"], "key": self.key,
+            "indexes": [list(i) for i in dict.fromkeys(map(tuple, indexes))],
+            "doris": {"distribute_by": [rng.choice([k for k in self.key if k != "tenant_id"])], "buckets": rng.choice([2, 8])},
+            "load": {"job": name + "_load", "topic": name + "_queue"},
+            "columns": columns[:len(self.key)] + tail}
+
+    @staticmethod
+    def uid(name):
+        keyword = {"study_uid": "StudyInstanceUID", "series_uid": "SeriesInstanceUID", "sop_uid": "SOPInstanceUID"}[name]
+        return {"name": name, "tag": keyword, "required": True}
+
+
+class Spec:
+    """A whole fields.yaml of one to three tables, whose names begin with `prefix`.
+
+    An attribute is searched in one column only, here also of several specs, for they are compiled in one.
+    """
+
+    def __init__(self, rng, prefix, searched):
+        self.tables = [Table(rng, f"{prefix}_t{n}", searched) for n in range(rng.randint(1, 3))]
+
+    @staticmethod
+    def text(tables):
+        spec = {"version": 1, "doris": {"replicas": 1}, "tables": {t.name: t.spec for t in tables}}
+        return yaml.safe_dump(spec, allow_unicode=True, sort_keys=False)
+
+
+UNKNOWN = object()      # what is to be read back is not foretold, only that both databases say the same
+
+
+def odd(rng, vr):
+    """Bytes that break the rule of a VR, or stretch it."""
+    return rng.choice([
+        b"", b" ", b"\0", b"\\", b"\\\\1", b"not it", b"2011.03.04", b"10:20:30", b"1\\2", b"-", b"1e400", b"00010101",
+        b"18991231235959.999999", b"20230229", b"99991231", b"00000000", b"235960", b"246060", b"1,5", b"  7 ", b"0x10",
+        "é界".encode() * 40, b"x" * 70, b"a\0b", b"\xff\xfe", b"9" * 40, b"1" * 400, b"Infinity", b"nan", b"033Y", b"1.2.",
+        struct.pack("<d", float("inf")), struct.pack("<d", float("nan")), struct.pack("<f", float("-inf")), b"\1\2\3"])
+
+
+def good(rng, vr):
+    """A value in order: its bytes, and what it means."""
+    if vr == "DA":
+        day = rng.choice([
+            datetime.date(1, 1, 1), datetime.date(1899, 12, 31), datetime.date(1900, 2, 28), datetime.date(2000, 2, 29),
+            datetime.date(2024, 2, 29), datetime.date(9999, 12, 31),
+            datetime.date(1970, 1, 1) + datetime.timedelta(days=rng.randint(0, 25000))])
+        return day.strftime("%Y%m%d").rjust(8, "0"), day
+    if vr == "TM":
+        moment = datetime.time(rng.randint(0, 23), rng.randint(0, 59), rng.randint(0, 59))
+        digits = rng.choice(["", "5", "25", "000001", "999999"])
+        text = moment.strftime("%H%M%S") + ("." + digits if digits else "")
+        return text, moment.replace(microsecond=int(digits.ljust(6, "0") or 0))
+    if vr == "DT":
+        moment = datetime.datetime(rng.choice([1, 1899, 2024, 9999]), rng.randint(2, 11), rng.randint(1, 28), 12, 30, 15)
+        zone = rng.choice(["", "+0130", "-0500"])
+        shift = {"": 0, "+0130": -90, "-0500": 300}[zone]
+        return moment.strftime("%Y%m%d%H%M%S").rjust(14, "0") + zone, moment + datetime.timedelta(minutes=shift)
+    if vr == "IS":
+        number = rng.choice([0, -1, 2**31 - 1, -2**31, rng.randint(-999, 999)])
+        return str(number), number
+    if vr == "DS":
+        number = rng.choice([0.1, -1.5e-5, 1e22, 123456.789, 3.0, 1e-300])
+        return repr(number), number
+    if vr == "UI":
+        uid = "1.2.840.%d.%d" % (rng.randint(1, 10**9), rng.randint(1, 10**18))
+        return uid, uid
+    if vr == "AS":
+        age = "%03d%s" % (rng.randint(0, 999), rng.choice("DWMY"))
+        return age, age
+    if vr in NUMBERS:
+        form = NUMBERS[vr]
+        if vr in ("FL", "FD"):
+            number = struct.unpack(form, struct.pack(form, rng.choice([0.5, -2.25, 1e10, 0.1, 3.4e38 if vr == "FL" else 1.7e308])))[0]
+        else:
+            bits, signed = struct.calcsize(form) * 8, form[1].islower()
+            low, high = (-2**(bits - 1), 2**(bits - 1) - 1) if signed else (0, 2**bits - 1)
+            number = rng.choice([low, high, 0, 1, rng.randint(low, high)])
+        return number, number
+    longest = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "PN": 60}.get(vr, 120)
+    if vr in ("AE", "CS", "UR"):
+        text = "".join(rng.choice("ABCXYZ0189_") for _ in range(rng.randint(1, longest)))
+    else:
+        text = rng.choice(["王小东", "Ω", "Doe", "Müller-Lüdenscheidt", "𠀋", "a'b\"c", "%s"]) * rng.randint(1, 12)
+        text = text[:longest]
+    return text, text
+
+
+class Value:
+    """The values of one attribute in one data set: bytes, and their meanings or UNKNOWN."""
+
+    def __init__(self, rng, vr, multiple):
+        self.vr = vr
+        if rng.random() < 0.15:
+            self.bytes, self.meanings = odd(rng, vr), UNKNOWN
+            return
+        count = rng.randint(1, 4) if multiple else 1
+        pairs = [good(rng, vr) for _ in range(count)]
+        self.meanings = [meaning for _, meaning in pairs]
+        self.texts = [text for text, _ in pairs]
+        if vr in NUMBERS:
+            self.bytes = b"".join(struct.pack(NUMBERS[vr], number) for number in self.texts)
+        else:
+            self.bytes = "\\".join(self.texts).encode()
+
+
+def expected(column, value):
+    """What the column holds; UNKNOWN when the value was odd."""
+    if value is None:
+        return None
+    if value.meanings is UNKNOWN:
+        return UNKNOWN
+    if column.choice is True:
+        return "\\".join(value.texts)[:column.limit]
+    if not column.multiple and len(value.meanings) > 1:
+        return UNKNOWN
+    index = column.choice or 0
+    if index >= len(value.meanings):
+        return None
+    if column.kind == "text":
+        return value.texts[index][:column.limit].rstrip() or None
+    meaning = value.meanings[index]
+    if column.kind == "int":
+        return meaning if -2**31 <= meaning < 2**31 else None
+    if column.kind == "bigint":
+        return meaning if -2**63 <= meaning < 2**63 else None
+    if column.kind == "double":
+        return float(meaning)
+    return meaning
+
+
+class Instance:
+    """A data set for all the tables, and the meaning of its attributes by (path, tag)."""
+
+    def __init__(self, rng, number, tables):
+        self.values = {}
+        self.uids = {name: "2.25.%d.%d.%d" % (number + 1, len(name), rng.randint(1, 10**12)) for name in UIDS}
+        self.data_set = {0x00080005: ("CS", b"ISO_IR 192"), 0x00080016: ("UI", b"1.2.840.10008.5.1.4.1.1.7")}
+        for name, tag in UIDS.items():
+            self.data_set[tag] = ("UI", self.uids[name].encode())
+        for table in tables:
+            for column in table.columns:
+                place = (tuple(column.path), column.tag)
+                if place in self.values:
+                    continue
+                value = Value(rng, column.vr, column.multiple) if rng.random() < 0.8 else None
+                self.values[place] = value
+                if value is not None:
+                    self.item(column.path)[column.tag] = (column.vr, value.bytes)
+
+    def item(self, path):
+        """The item of this path, with all the items before it."""
+        at = self.data_set
+        for tag, number in path:
+            items = at.setdefault(tag, ("SQ", []))[1]
+            while len(items) <= number:
+                items.append({})
+            at = items[number]
+        return at
+
+    def value(self, column):
+        return self.values[tuple(column.path), column.tag]
