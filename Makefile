@@ -17,7 +17,7 @@ PROGRAMS = .build/release
 VENV = .build/venv
 SOURCES = Sources Plugins Tests Package.swift
 
-.PHONY: run build test test-swift test-doris test-clients bench bench-migration format lint ci packages test-packages clean
+.PHONY: run build test test-swift test-doris test-clients test-project bench bench-migration format lint ci packages test-packages clean
 
 run: packages
 	@.ci/quietly "building (some minutes the first time)" $(SWIFT) build -c release
@@ -33,7 +33,7 @@ build: packages
 	@.ci/quietly "building programs and tests" $(BUILD)
 
 test: test-packages build $(VENV)/ready
-	@$(MAKE) --no-print-directory test-swift test-doris test-clients
+	@$(MAKE) --no-print-directory test-swift test-doris test-clients test-project
 
 # Swift's tests; of one module: make test-swift ONLY=DICOMCoreTests
 test-swift:
@@ -47,13 +47,17 @@ test-doris:
 test-clients:
 	cd Tests/Clients && WADO_PROGRAMS=$(abspath $(PROGRAMS)) $(abspath $(VENV)/bin/python3) -m pytest $(if $(ONLY),-k $(ONLY))
 
+# Tests that change and build a copy of the project: random specs, and the walk-through of adding a tag.
+test-project:
+	cd Tests/Project && SWIFT=$(SWIFT) $(abspath $(VENV)/bin/python3) -m pytest $(if $(ONLY),-k $(ONLY))
+
 # Playwright drives Debian's chromium; it must not bring a browser of its own.
-$(VENV)/ready: Tests/Clients/requirements.txt Tests/DorisStandIn/requirements.txt
+$(VENV)/ready: $(wildcard Tests/*/requirements.txt)
 	@mkdir -p .build
 	@.ci/quietly "making the Python environment of the tests" sh -c '\
 		python3 -m venv $(VENV) && \
 		PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 $(VENV)/bin/python3 -m pip install --quiet --disable-pip-version-check \
-			-r Tests/Clients/requirements.txt -r Tests/DorisStandIn/requirements.txt'
+			$(addprefix -r ,$^)'
 	@touch $@
 
 # Beside dcmtk, Orthanc and nginx. BENCH="--rounds 3" and such go to Benchmarks/archive.py.
