@@ -14,9 +14,9 @@ def element(tag, vr, value):
 
 
 def encode(data_set):
-    """`data_set` maps a tag to (vr, bytes), or to ("SQ", [data set, ...])."""
+    """`data_set` maps a tag to (vr, bytes, ...), or to ("SQ", [data set, ...])."""
     parts = []
-    for tag, (vr, value) in sorted(data_set.items()):
+    for tag, (vr, value, *_) in sorted(data_set.items(), key=lambda entry: entry[0]):
         if vr == "SQ":
             items = [encode(item) for item in value]
             value = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item for item in items)

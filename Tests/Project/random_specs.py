@@ -39,6 +39,10 @@ EXCLUDED = {0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
 PART06 = (pathlib.Path(__file__).parents[2] / "dictionary" / "part06.xml").read_text().replace("\u200b", "")
 KEYWORDS = set(re.findall(r">([A-Za-z0-9]+)<", PART06))
 
+# Tags without the block that a file gives them.
+PRIVATE = [
+    (0x00290000 + number, creator, vr) for creator in ("WADO TEST 1", "1.2.B [1], (2)")
+    for number, vr in enumerate(["LO", "DA", "IS", "FD", "US", "SH", "TM", "DS"], 0x10)]
 ELEMENTS = [
     (tag, vr, vm, keyword) for tag, (vr, vm, _, retired, keyword) in sorted(DicomDictionary.items())
     if keyword in KEYWORDS and not retired and vr in CHOICES and 4 < tag >> 16 < 0x7FE0 and tag not in EXCLUDED and not tag >> 16 & 1]
@@ -48,36 +52,49 @@ SEQUENCES = [
 
 
 class Column:
-    """A column that an attribute fills; `path` are (tag, item) of the sequences around it."""
+    """A column that an attribute fills; `path` are (tag, item) of the sequences around it, the item `*` for all."""
 
     def __init__(self, rng, name, searched):
         self.name = name
-        self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS)
+        self.creator = None
+        if rng.random() < 0.15:
+            self.tag, self.creator, self.vr = rng.choice(PRIVATE)
+            self.keyword = '(%04X,"%s",%02X)' % (self.tag >> 16, self.creator, self.tag & 0xFF)
+            vm = "1"
+        else:
+            self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS)
         self.path, words = [], []
         for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3])):
-            (tag, keyword), item = rng.choice(SEQUENCES), rng.choice([0, 0, 0, 1, 2])
+            (tag, keyword), item = rng.choice(SEQUENCES), rng.choice([0, 0, 1, 2, "*"])
             self.path.append((tag, item))
             words.append(f"{keyword}[{item}]")
         self.spec = {"name": name, "tag": ".".join([*words, self.keyword])}
+        if self.creator:
+            self.spec["vr"] = self.vr
         self.multiple = vm != "1"
+        self.of_all_items = any(item == "*" for _, item in self.path)
         self.choice = None
         choices = CHOICES[self.vr]
         if self.multiple:
-            if "text" in choices and rng.random() < 0.4:
+            way = rng.choice(["join", "index", "index", "values"])
+            if way == "join" and "text" in choices and not self.of_all_items:
                 self.choice = self.spec["join"] = True
+            elif way == "values" and not self.of_all_items:
+                self.choice = self.spec["values"] = "all"
             else:
                 self.choice = self.spec["index"] = rng.choice([0, 0, 1, 2])
+        self.is_array = self.of_all_items or self.choice == "all"
         natural = NATURAL.get(self.vr)
         if self.choice is True:
             self.kind, self.limit = "text", rng.choice([16, 64, 200, 1024])
             self.spec["type"] = f"text({self.limit})"
-        elif natural is None or rng.random() < 0.3:
+        elif natural is None or (self.is_array and natural[1] > 1024) or rng.random() < 0.3:
             self.kind = rng.choice(choices)
-            self.limit = rng.choice([1, 4, 16, 64, 300, 16383]) if self.kind == "text" else 64
+            self.limit = rng.choice([1, 4, 16, 64, 300, 1024 if self.is_array else 16383]) if self.kind == "text" else 64
             self.spec["type"] = f"text({self.limit})" if self.kind == "text" else self.kind
         else:
             self.kind, self.limit = natural
-        if not self.path and rng.random() < 0.4 and self.kind in SEARCH:
+        if not self.path and not self.creator and rng.random() < 0.4 and self.kind in SEARCH:
             self.spec["level"] = "instance"
             if rng.random() < 0.7 and self.keyword not in searched:
                 searched.add(self.keyword)
@@ -111,8 +128,9 @@ class Table:
         # The key's columns stand first in both databases; the others in any order.
         tail = columns[len(self.key):]
         rng.shuffle(tail)
-        plain = [c for c in self.columns if c.kind != "text" or c.limit <= 300]
-        indexes = [[self.key[0], rng.choice(plain).name] for _ in range(rng.randint(0, 2)) if plain]
+        plain = [c for c in self.columns if c.kind not in ("text", "double") or c.kind == "text" and c.limit <= 300]
+        chosen = [rng.choice(plain) for _ in range(rng.randint(0, 3)) if plain]
+        indexes = [[c.name] if c.is_array else [self.key[0], c.name] for c in chosen]
         self.spec = {
             "about": "Random rows.", "level": "instance", "stores": ["postgres", "doris"], "key": self.key,
             "indexes": [list(i) for i in dict.fromkeys(map(tuple, indexes))],
@@ -219,17 +237,24 @@ class Value:
             self.bytes = "\\".join(self.texts).encode()
 
 
-def expected(column, value):
-    """What the column holds; UNKNOWN when the value was odd."""
-    if value is None:
-        return None
-    if value.meanings is UNKNOWN:
+def expected(column, instance):
+    """What the column holds; UNKNOWN when a value was odd."""
+    values = [item.get(instance.tag(column, item), (None, None, None))[2] for item in instance.items(column)]
+    if any(value is not None and value.meanings is UNKNOWN for value in values):
         return UNKNOWN
+    if column.choice == "all":
+        found = [element(column, value, n) for value in values if value for n in range(len(value.meanings))]
+    else:
+        found = [value and element(column, value, 0 if column.choice in (None, True) else column.choice) for value in values]
+    if not column.is_array:
+        return found[0] if found else None
+    return found if any(one is not None for one in found) else None
+
+
+def element(column, value, index):
+    """The value of this index as the column holds it."""
     if column.choice is True:
         return "\\".join(value.texts)[:column.limit]
-    if not column.multiple and len(value.meanings) > 1:
-        return UNKNOWN
-    index = column.choice or 0
     if index >= len(value.meanings):
         return None
     if column.kind == "text":
@@ -245,33 +270,56 @@ def expected(column, value):
 
 
 class Instance:
-    """A data set for all the tables, and the meaning of its attributes by (path, tag)."""
+    """A data set for all the tables; its elements know their values, as (vr, bytes, Value)."""
 
     def __init__(self, rng, number, tables):
-        self.values = {}
         self.uids = {name: "2.25.%d.%d.%d" % (number + 1, len(name), rng.randint(1, 10**12)) for name in UIDS}
         self.data_set = {0x00080005: ("CS", b"ISO_IR 192"), 0x00080016: ("UI", b"1.2.840.10008.5.1.4.1.1.7")}
         for name, tag in UIDS.items():
             self.data_set[tag] = ("UI", self.uids[name].encode())
+        decided = set()
         for table in tables:
             for column in table.columns:
-                place = (tuple(column.path), column.tag)
-                if place in self.values:
-                    continue
-                value = Value(rng, column.vr, column.multiple) if rng.random() < 0.8 else None
-                self.values[place] = value
-                if value is not None:
-                    self.item(column.path)[column.tag] = (column.vr, value.bytes)
+                for item in self.make_items(rng, column):
+                    place = (id(item), column.tag, column.creator)
+                    if place in decided:
+                        continue
+                    decided.add(place)
+                    if rng.random() < 0.8:
+                        value = Value(rng, column.vr, column.multiple)
+                        # A private element's VR may be nowhere but in the spec.
+                        vr = "UN" if column.creator and rng.random() < 0.3 else column.vr
+                        item[self.tag(column, item, rng)] = (vr, value.bytes, value)
 
-    def item(self, path):
-        """The item of this path, with all the items before it."""
-        at = self.data_set
-        for tag, number in path:
-            items = at.setdefault(tag, ("SQ", []))[1]
-            while len(items) <= number:
-                items.append({})
-            at = items[number]
+    def make_items(self, rng, column):
+        """The items of the column's path, made with all those before them where they are missing."""
+        at = [self.data_set]
+        for tag, number in column.path:
+            below = []
+            for item in at:
+                items = item.setdefault(tag, ("SQ", []))[1]
+                while len(items) <= (rng.randint(0, 2) if number == "*" else number):
+                    items.append({})
+                below += items if number == "*" else [items[number]]
+            at = below
         return at
 
-    def value(self, column):
-        return self.values[tuple(column.path), column.tag]
+    def items(self, column):
+        """The items of the column's path that are there."""
+        at = [self.data_set]
+        for tag, number in column.path:
+            lists = [item.get(tag, ("SQ", []))[1] for item in at]
+            at = [item for items in lists for item in (items if number == "*" else items[number:number + 1])]
+        return at
+
+    @staticmethod
+    def tag(column, item, rng=None):
+        """The tag of the column's element in an item; a creator without a block gets one when `rng` is given."""
+        if not column.creator:
+            return column.tag
+        blocks = [t for t in item if t >> 16 == 0x0029 and t & 0xFFFF < 0x100]
+        block = next((t for t in blocks if item[t][1].rstrip() == column.creator.encode()), None)
+        if block is None and rng:
+            block = rng.choice([0x00290000 + b for b in range(0x10, 0x100) if 0x00290000 + b not in blocks])
+            item[block] = ("LO", column.creator.encode())
+        return None if block is None else 0x00290000 + ((block & 0xFF) << 8) + (column.tag & 0xFF)
