@@ -245,7 +245,7 @@ def expected(column, instance):
     if column.choice == "all":
         found = [element(column, value, n) for value in values if value for n in range(len(value.meanings))]
     else:
-        found = [value and element(column, value, 0 if column.choice in (None, True) else column.choice) for value in values]
+        found = [value and element(column, value, column.choice if type(column.choice) is int else 0) for value in values]
     if not column.is_array:
         return found[0] if found else None
     return found if any(one is not None for one in found) else None
@@ -305,11 +305,11 @@ class Instance:
         return at
 
     def items(self, column):
-        """The items of the column's path that are there."""
+        """The items of the column's path; an empty one for a certain item that is not there."""
         at = [self.data_set]
         for tag, number in column.path:
             lists = [item.get(tag, ("SQ", []))[1] for item in at]
-            at = [item for items in lists for item in (items if number == "*" else items[number:number + 1])]
+            at = [item for items in lists for item in (items if number == "*" else items[number:number + 1] or [{}])]
         return at
 
     @staticmethod
