@@ -27,6 +27,13 @@ enum LogsCommand {
             let known = LogTable.allCases.map(\.rawValue).joined(separator: ", ")
             throw SettingsError(problems: ["there is no log '\(name)': name one of \(known)"])
         }
+        guard settings[WadoSettings.logs] != "doris" else {
+            throw SettingsError(problems: [
+                "the logs are in Doris (the setting logs); ask it, for example: mysql -h \(settings[WadoSettings.dorisHost]) "
+                    + "-P \(settings[WadoSettings.dorisPort]) \(settings[WadoSettings.dorisDatabase]) "
+                    + "-e 'SELECT * FROM wado_access_log ORDER BY request_time DESC LIMIT 20'"
+            ])
+        }
         var filter = LogFilter()
         filter.tenantID = options["--tenant"]
         filter.studyUID = options["--study"]
