@@ -41,8 +41,11 @@ class Project:
         self.folder = folder
         for name in ("Package.swift", "Sources", "Plugins", "dictionary", "generated-sql", "docs"):
             source = ROOT / name
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
-        shutil.copytree(HERE / "RowProbe", folder / "Sources" / "row-probe")
+            if source.is_dir():
+                shutil.copytree(source, folder / name, dirs_exist_ok=True)
+            else:
+                shutil.copy2(source, folder / name)
+        shutil.copytree(HERE / "RowProbe", folder / "Sources" / "row-probe", dirs_exist_ok=True)
         self.probe_tables([])
         package = folder / "Package.swift"
         mark = "        // Benchmarks\n"
@@ -66,7 +69,7 @@ class Project:
             "import ArchiveSchema\nimport DICOMCore\n\nlet probedTables: [(String, RowMaker)] = [\n" + "".join(makers) + "]\n")
 
     def swift(self, *arguments, check=True):
-        environment = {**os.environ, "SLICE": ",".join([*PROGRAMS, "row-probe", "schema-generator"])}
+        environment = {**os.environ, "SLICE": ",".join([*PROGRAMS, "row-probe", "GenerateSQL"])}
         done = subprocess.run(
             [*SWIFT, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=1800)
         assert not check or done.returncode == 0, (done.stdout + done.stderr)[-4000:]
@@ -91,8 +94,9 @@ def row_type(table):
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    """The copy, nothing built yet."""
-    return Project(tmp_path_factory.mktemp("project"))
+    """The copy, nothing built yet; in the folder PROJECT_COPY what was built before is used again."""
+    folder = os.environ.get("PROJECT_COPY")
+    return Project(pathlib.Path(folder) if folder else tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")
