@@ -60,7 +60,8 @@ public protocol EventConsumer: AnyObject {
     /// for the first one and returns an empty array when none came. A partition is owned by one member of a group at a
     /// time. Messages received and not committed come again after a restart or when the partition changes hands.
     func poll(limit: Int, timeoutMilliseconds: Int) throws -> [ReceivedMessage]
-    /// Marks everything that `poll` has returned so far as done.
+    /// Marks everything that `poll` has returned so far as done. What a member lost meanwhile, by a partition that changed
+    /// hands, may come again all the same.
     func commit() throws
     /// Keeps the membership while the caller is busy, or waits for something else, for more than some seconds: to be
     /// called now and then meanwhile. Delivers nothing, and takes no messages in.

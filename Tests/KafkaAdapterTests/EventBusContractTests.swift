@@ -39,7 +39,7 @@ struct MockClusterTests {
 }
 
 private func contractOfBus(_ configuration: KafkaConfiguration) -> EventBusContract {
-    EventBusContract(bus: KafkaEventBus(configuration, logger: .silent)) { consumer in
+    EventBusContract(bus: KafkaEventBus(configuration, logger: .silent), mayRedeliver: true) { consumer in
         (consumer as? KafkaEventConsumer)?.kill()
     }
 }

@@ -81,8 +81,8 @@ def test_one_line(project, load, ct_series, tmp_path):
     new = ct_series(2, ManufacturerModelName="Aquilion New")
     send(archive, new)
     series, warning = found(archive, "Aquilion*")
-    assert [s["0020000E"]["Value"][0] for s in series] == [new.series]
-    assert series[0][TAG]["Value"] == ["Aquilion New"]
+    # The old one, too, may have been met by the compaction of its metadata, which knows of all searched values.
+    assert {s["0020000E"]["Value"][0]: s for s in series}[new.series][TAG]["Value"] == ["Aquilion New"]
     assert "manufacturer_model_name" in warning or "ManufacturerModelName" in warning      # old rows lack it still
 
     done = subprocess.run(
