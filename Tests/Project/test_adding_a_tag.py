@@ -50,12 +50,28 @@ def psql(archive, sql):
     return done.stdout.strip()
 
 
-def test_one_line(project, load, ct_series, tmp_path):
+@pytest.fixture
+def start(project, load, tmp_path):
+    """Starts the archive with the programs of the copy; it is stopped in any case."""
+    started = []
+
+    def begin():
+        archive = clients.Archive(tmp_path / "data", *load[0], programs=project.program("wado").parent)
+        started.append(archive)
+        return archive.start()
+
+    yield begin
+    for archive in started:
+        if archive.process.poll() is None:
+            archive.stop()
+
+
+def test_one_line(project, load, start, ct_series):
     flags, doris = load
     print(f"\nthe copy was built in {project.build():.0f} s")
     assert "0 changed" in project.generate_sql()
 
-    archive = clients.Archive(tmp_path / "data", *flags, programs=project.program("wado").parent).start()
+    archive = start()
     old = ct_series(3, ManufacturerModelName="Aquilion Old")
     send(archive, old)
     series, warning = found(archive, "Aquilion*")
@@ -75,7 +91,7 @@ def test_one_line(project, load, ct_series, tmp_path):
         assert "manufacturer_model_name" in (project.folder / "generated-sql" / file).read_text()
     assert "ManufacturerModelName" in (project.folder / "docs" / "search-keys.md").read_text()
 
-    archive = clients.Archive(tmp_path / "data", *flags, programs=project.program("wado").parent).start()
+    archive = start()
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta") == "1"
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta WHERE manufacturer_model_name IS NULL") == "1"
     new = ct_series(2, ManufacturerModelName="Aquilion New")
