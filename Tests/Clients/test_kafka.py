@@ -72,8 +72,11 @@ def latest(rows):
 
 
 def kill_consumer(archive):
-    processes = json.loads((archive.data / "endpoints.json").read_text())["processes"]
-    os.kill(processes["wado-consumer"], signal.SIGKILL)
+    def running():
+        # Not there while the one killed before is being replaced.
+        return json.loads((archive.data / "endpoints.json").read_text())["processes"].get("wado-consumer")
+
+    os.kill(eventually(running), signal.SIGKILL)
 
 
 def test_nothing_is_lost_when_the_consumer_is_killed(archive, broker, web, ct_series):
