@@ -178,7 +178,9 @@ package final class KafkaEventConsumer: EventConsumer, KafkaClient.RebalanceHand
         switch (code, isDone) {
         case (RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, true):
             owned.formUnion(slots)
-            if isPaused, let client { pause(slots, client) }
+            guard let client else { break }
+            // librdkafka lets a partition that was taken away while it was paused come back paused.
+            if isPaused { pause(slots, client) } else { unpause(slots, client) }
         case (RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, false): break
         case (RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, false): release(slots)
         case (_, false): release(Array(owned))
@@ -201,7 +203,11 @@ package final class KafkaEventConsumer: EventConsumer, KafkaClient.RebalanceHand
     private func resume(_ client: KafkaClient) {
         guard isPaused else { return }
         isPaused = false
-        withList(Array(owned)) { _ = rd_kafka_resume_partitions(client.pointer, $0) }
+        unpause(Array(owned), client)
+    }
+
+    private func unpause(_ slots: [Slot], _ client: KafkaClient) {
+        withList(slots) { _ = rd_kafka_resume_partitions(client.pointer, $0) }
     }
 
     private func withList(_ slots: [Slot], _ body: (PartitionList) -> Void) {

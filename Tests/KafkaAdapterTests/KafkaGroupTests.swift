@@ -138,4 +138,36 @@ struct KafkaGroupTests {
         }
         #expect(try bus.lag(group: "group", topic: .storage) == 0)
     }
+
+    /// Partitions that go while their member waits, and come back when it does no longer, are not left waiting.
+    @Test func whatWasPausedComesBackToLife() throws {
+        let old = try member()
+        defer { old.close() }
+        try poll([old]) { _, _ in
+        } until: {
+            old.ownedPartitions.count == 6
+        }
+        let new = try member()
+        try poll([new]) { _, _ in
+            old.keepAlive()
+        } until: {
+            old.ownedPartitions.count == 3 && new.ownedPartitions.count == 3
+        }
+        // Its first poll ends the wait, before the others' partitions come back.
+        _ = try old.poll(limit: 1, timeoutMilliseconds: 0)
+        nonisolated(unsafe) let leaving = new
+        let closing = Thread { leaving.close() }
+        closing.start()
+        try poll([old]) { _, _ in
+        } until: {
+            old.ownedPartitions.count == 6
+        }
+        try publish(0..<300)
+        var numbers: Set<Int> = []
+        try poll([old]) {
+            numbers.formUnion($1.map(number))
+        } until: {
+            numbers.count == 300
+        }
+    }
 }
