@@ -103,11 +103,23 @@ def of_postgres(value):
 
 
 def of_doris(row, table):
-    """Arrays come as text over its protocol."""
+    """Arrays come as text over its protocol, in which strings are quoted and nothing is escaped."""
     arrays = {column.name for column in table.columns if column.is_array}
+    found = {}
+    for name, value in row.items():
+        is_of_numbers = name in arrays and value is not None and '"' not in value
+        found[name] = json.loads(value) if is_of_numbers else comparable(value)
+    return found
+
+
+def as_doris_has_it(message):
+    """A message with its arrays of strings in that form."""
+    def text(array):
+        return "[" + ", ".join("null" if one is None else f'"{one}"' for one in array) + "]"
+
     return {
-        name: json.loads(value, strict=False) if name in arrays and value is not None else comparable(value)
-        for name, value in row.items()}
+        name: text(value) if isinstance(value, list) and any(isinstance(one, str) for one in value) else value
+        for name, value in message.items()}
 
 
 def test_values_are_what_the_attributes_mean(rows, tables, instances):
@@ -168,5 +180,5 @@ def test_doris_reads_back_the_message(generated, rows, tables, instances, doris,
         by_key = {tuple(row[k] for k in table.key): of_doris(row, table) for row in found}
         assert len(by_key) == len(found) == len(instances)
         for number in range(len(instances)):
-            message = json.loads(rows[table.name, number][0])
+            message = as_doris_has_it(json.loads(rows[table.name, number][0]))
             assert by_key[tuple(message[k] for k in table.key)] == message, table.name
