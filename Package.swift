@@ -149,7 +149,7 @@ let package = Package(
                 "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "DICOMWeb", "EventBusContract",
                 "PostgresTestSupport", "SchemaGenerator", "Dictionary",
             ]),
-        tests("DorisAdapter", ["Archive", "ArchiveSchema", "DorisTestSupport"]),
+        tests("DorisAdapter", ["Archive", "ArchiveSchema", "DorisTestSupport", "KafkaTestSupport"]),
         tests("KafkaAdapter", ["Archive", "ServiceKit", "CRdKafka", "EventBusContract", "KafkaTestSupport"]),
         tests("HTTPServer"),
         tests("ServiceKit"),

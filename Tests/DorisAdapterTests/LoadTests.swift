@@ -2,12 +2,13 @@ import Archive
 import DorisAdapter
 import DorisTestSupport
 import Foundation
+import KafkaTestSupport
 import Synchronization
 import Testing
 
 /// Load jobs that load from a real Kafka.
 @Suite(
-    .enabled(if: TestDoris.isAvailable && TestBroker.isAvailable, "no Doris or stand-in, or no Kafka"), .serialized)
+    .enabled(if: TestDoris.isAvailable && TestKafka.isAvailable, "no Doris or stand-in, or no Kafka"), .serialized)
 struct LoadTests {
     static let table = """
         CREATE TABLE t (
@@ -74,7 +75,7 @@ struct LoadTests {
 
     static func withPlace(partitions: Int = 1, _ body: (Place) throws -> Void) throws {
         try TestDoris.withDatabase { configuration in
-            let brokers = try TestBroker.address()
+            let brokers = try TestKafka.brokers()
             try body(
                 Place(
                     configuration: configuration, topic: try TestTopic(brokers: brokers, partitions: partitions),

@@ -1,10 +1,11 @@
 import ArchiveSchema
 import DorisAdapter
 import DorisTestSupport
+import KafkaTestSupport
 import Testing
 
 /// Rows as the services publish them come out of Doris as they were.
-@Suite(.enabled(if: TestDoris.isAvailable && TestBroker.isAvailable, "no Doris or stand-in, or no Kafka"), .serialized)
+@Suite(.enabled(if: TestDoris.isAvailable && TestKafka.isAvailable, "no Doris or stand-in, or no Kafka"), .serialized)
 struct RowLoadTests {
     static let dates = [
         CalendarDate(year: 1, month: 1, day: 1), CalendarDate(year: 1899, month: 12, day: 31),
@@ -89,7 +90,7 @@ struct RowLoadTests {
         _ table: TableSchema, _ rows: [Row], encode: (Row, inout [UInt8]) -> Void, decode: ([UInt8]) throws -> Row
     ) throws {
         try TestDoris.withDatabase { configuration in
-            let brokers = try TestBroker.address()
+            let brokers = try TestKafka.brokers()
             let topic = try TestTopic(brokers: brokers, partitions: 2)
             var configuration = configuration
             configuration.brokers = brokers
