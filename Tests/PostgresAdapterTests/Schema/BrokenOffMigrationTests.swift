@@ -76,7 +76,12 @@ struct BrokenOffMigrationTests {
             WHERE c.relname = '\(table)' AND p.datname = current_database() AND p.phase LIKE 'waiting%'
             """
         #expect(try waitUntil { try database.value(isBuilding) == "1" })
-        try database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
+        // The server has the other cases' databases as well.
+        try database.run(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'victim' AND datname = current_database()
+            """)
         done.wait()
         #expect(outcome.all.first?.contains("PostgreSQL") == true)
         try blocker.run("ROLLBACK", operation: "test")
@@ -109,7 +114,8 @@ struct BrokenOffMigrationTests {
             done.signal()
         }
         let isWaiting = """
-            SELECT count(*) FROM pg_stat_activity WHERE application_name = 'migration' AND wait_event_type = 'Lock'
+            SELECT count(*) FROM pg_stat_activity
+            WHERE application_name = 'migration' AND datname = current_database() AND wait_event_type = 'Lock'
             """
         #expect(try waitUntil { try database.value(isWaiting) == "1" })
         // Without giving way, none of these would come through before the reader ends.
