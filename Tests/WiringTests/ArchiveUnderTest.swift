@@ -58,7 +58,11 @@ final class ArchiveUnderTest {
         let output = output
         let program = try ChildProgram(
             path: "\(Programs.folder)/wado",
-            arguments: ["up", "--data", folder.path, "--dicom-port", "0", "--http-port", "0"] + arguments,
+            // All tests run at once: a webworker that waited for an idle machine would wait for their end.
+            arguments: [
+                "up", "--data", folder.path, "--dicom-port", "0", "--http-port", "0",
+                "--webworker-cpu-usage", "100", "--webworker-memory-usage", "100",
+            ] + arguments,
             environment: ["PATH": "/usr/bin:/bin", ServiceMain.supervisedVariable: "1"], name: "wado"
         ) { line in output.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
         self.program = program
