@@ -11,7 +11,7 @@ final class ConsumerWorker {
     private let logger: Logger
     private let metrics: ConsumerMetrics
     private let extractor: InstanceExtractor
-    private var failures = 0
+    private var backOff: BackOff
     private var isHealthy = false
 
     init(
@@ -24,6 +24,7 @@ final class ConsumerWorker {
         self.metadata = metadata
         self.logger = logger
         self.metrics = metrics
+        backOff = BackOff(first: 50, maximum: configuration.retryMilliseconds)
         extractor = InstanceExtractor(configuration)
     }
 
@@ -37,9 +38,9 @@ final class ConsumerWorker {
                 // What is not done is not committed, and comes again to the next member.
                 guard isDone else { break }
                 try consumer.commit()
-                failures = 0
+                backOff.reset()
             } catch {
-                backOff("consumer cannot reach the bus", error, stop)
+                pause("consumer cannot reach the bus", error, stop)
             }
         }
         consumer.close()
@@ -107,7 +108,7 @@ final class ConsumerWorker {
                     return .instance(instance)
                 }
             } catch {
-                backOff("consumer cannot read the store", error, stop)
+                pause("consumer cannot read the store", error, stop)
                 if stop.isStopped { return nil }
             }
         }
@@ -128,7 +129,7 @@ final class ConsumerWorker {
                 metrics.instances.add(ingest.logs.objects.count)
                 metrics.deadLetters.add(ingest.deadLetters.count)
                 metrics.problemRows.add(ingest.logs.problems.count + ingest.receivedProblems.count)
-                failures = 0
+                backOff.reset()
                 return true
             } catch {
                 // Anything else, be it for ever, is no message's fault: they all wait until somebody mends it.
@@ -145,7 +146,7 @@ final class ConsumerWorker {
                     }
                 }
                 // Also a dead letter that cannot be written: nothing is lost, somebody has to look.
-                backOff("consumer cannot store a batch", error, stop)
+                pause("consumer cannot store a batch", error, stop)
             }
         }
         return false
@@ -160,17 +161,16 @@ final class ConsumerWorker {
             ])
     }
 
-    private func backOff(_ event: StaticString, _ error: any Error, _ stop: StopToken) {
+    private func pause(_ event: StaticString, _ error: any Error, _ stop: StopToken) {
         setHealthy(false)
         metrics.failures.add()
-        failures += 1
-        // One line for each doubling of the wait, then now and then.
-        if failures <= 6 || failures % 20 == 0 {
-            logger.warning(event, ["error": .string("\(error)"), "attempt": .int(failures)])
+        let wait = backOff.next()
+        if backOff.isNews {
+            logger.warning(event, ["error": .string("\(error)"), "attempt": .int(backOff.attempts)])
         }
         // It may take long; the group is to know that this member is still there.
         consumer.keepAlive()
-        stop.wait(milliseconds: min(configuration.retryMilliseconds, 50 << min(failures - 1, 10)))
+        stop.wait(milliseconds: wait)
     }
 
     private func setHealthy(_ value: Bool) {

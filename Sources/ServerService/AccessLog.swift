@@ -52,7 +52,7 @@ final class AccessLog: Sendable {
     private let seconds: Histogram
     private let dropped: Counter
     private let written: Counter
-    private let thread = Mutex<ServiceThread?>(nil)
+    private let thread = StoppableThread()
     private static let batch = 2_000
 
     /// A row that is not made yet: the request's thread has better to do.
@@ -111,23 +111,17 @@ final class AccessLog: Sendable {
     }
 
     func start() throws {
-        let thread = try ServiceThread(name: "access-log") { stop in
+        try thread.start(name: "access-log") { stop in
             var retry: [WadoAccessLogRow] = []
             var random = BatchedRandom()
             while !stop.wait(milliseconds: 250) { self.flush(&retry, &random) }
             self.flush(&retry, &random)
             self.dropped.add(retry.count)
         }
-        self.thread.withLock { $0 = thread }
     }
 
     /// Writes what is there and ends.
-    func stop() {
-        guard let thread = thread.withLock({ $0 }) else { return }
-        thread.stop()
-        thread.join()
-        self.thread.withLock { $0 = nil }
-    }
+    func stop() { thread.stop() }
 
     /// - Parameter retry: rows that could not be written before; gets those that could not be now. They count as waiting,
     ///   so that there is a bound.

@@ -12,7 +12,7 @@ public final class LogHousekeeper: Sendable {
     private let dropped: Counter
     private let deleted: Counter
     private let failures: Counter
-    private let thread = Monitor<ServiceThread?>(nil)
+    private let thread = StoppableThread()
 
     /// - Parameters:
     ///   - intervalMilliseconds: from the end of a round to the next.
@@ -35,21 +35,13 @@ public final class LogHousekeeper: Sendable {
 
     /// - Throws: `ThreadError`. A database that is down now is waited for.
     public func start() throws {
-        let thread = try ServiceThread(name: "housekeeping") { [self] stop in
+        try thread.start(name: "housekeeping") { [self] stop in
             while !stop.isStopped { stop.wait(milliseconds: round() ? intervalMilliseconds : retryMilliseconds) }
         }
-        self.thread.withLock { $0 = thread }
     }
 
     /// Ends after the round under way.
-    public func stop() {
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        thread?.stop()
-        thread?.join()
-    }
+    public func stop() { thread.stop() }
 
     /// - Returns: false when it is to be tried again soon.
     private func round() -> Bool {

@@ -46,7 +46,7 @@ public final class WebWorkerService: Sendable {
     private let postponed: Counter
     private let seconds: Histogram
     private let isHealthy = Atomic(false)
-    private let thread = Mutex<ServiceThread?>(nil)
+    private let thread = StoppableThread()
 
     public init(
         _ configuration: Configuration, queue: any CompactionQueue, metadata: any MetadataStore,
@@ -70,35 +70,26 @@ public final class WebWorkerService: Sendable {
 
     /// - Throws: `ThreadError`. A database that is down now is waited for.
     public func start() throws {
-        let thread = try ServiceThread(name: "webworker") { [self] stop in run(stop) }
-        self.thread.withLock { $0 = thread }
+        try thread.start(name: "webworker") { [self] stop in run(stop) }
         logger.info("webworker started")
     }
 
     /// Ends after the series under way.
     public func stop() {
-        let thread = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        guard let thread else { return }
-        thread.stop()
-        thread.join()
-        logger.info("webworker stopped")
+        if thread.stop() { logger.info("webworker stopped") }
     }
 
     public var status: Status {
         Status(
-            isRunning: thread.withLock { $0 != nil }, isHealthy: isHealthy.load(ordering: .relaxed),
+            isRunning: thread.isRunning, isHealthy: isHealthy.load(ordering: .relaxed),
             compacted: Int(compacted.value), failed: Int(failed.value), postponed: Int(postponed.value))
     }
 
     private func run(_ stop: StopToken) {
         var schedule = CompactionSchedule(configuration, now: MonotonicClock.seconds)
-        var failures = 0
-        while !stop.wait(
-            milliseconds: failures == 0 ? configuration.lookMilliseconds : min(30_000, 500 << min(failures, 6)))
-        {
+        var backOff = BackOff(first: 1_000, maximum: 30_000)
+        var pause = configuration.lookMilliseconds
+        while !stop.wait(milliseconds: pause) {
             do {
                 let step = schedule.next(load.sample(), now: MonotonicClock.seconds)
                 switch step {
@@ -110,13 +101,15 @@ public final class WebWorkerService: Sendable {
                     schedule.finishedRound(now: MonotonicClock.seconds)
                 }
                 isHealthy.store(true, ordering: .relaxed)
-                failures = 0
+                backOff.reset()
+                pause = configuration.lookMilliseconds
             } catch {
                 isHealthy.store(false, ordering: .relaxed)
-                failures += 1
-                if failures <= 6 || failures % 20 == 0 {
+                pause = backOff.next()
+                if backOff.isNews {
                     logger.warning(
-                        "webworker cannot reach its queue", ["error": .string("\(error)"), "attempt": .int(failures)])
+                        "webworker cannot reach its queue",
+                        ["error": .string("\(error)"), "attempt": .int(backOff.attempts)])
                 }
             }
         }

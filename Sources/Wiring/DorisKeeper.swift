@@ -10,7 +10,7 @@ package final class DorisKeeper: Sendable {
 
     private let context: ServiceContext
     private let state = Monitor<String?>("Doris was not looked at yet")
-    private let thread = Monitor<ServiceThread?>(nil)
+    private let thread = StoppableThread()
 
     /// Nil when the settings name no Doris.
     package init?(_ context: ServiceContext) throws {
@@ -19,27 +19,20 @@ package final class DorisKeeper: Sendable {
         context.metrics.gauge(
             "wado_doris_in_order", help: "1 when Doris has its tables and its load jobs run, 0 when not."
         ) { [state] in state.current == nil ? 1 : 0 }
-        let started = try ServiceThread(name: "doris") { [unowned self] stop in self.run(stop) }
-        thread.withLock { $0 = started }
+        try thread.start(name: "doris") { [unowned self] stop in self.run(stop) }
     }
 
     /// What is wrong with Doris, in a line for people; nil when nothing is.
     package var problem: String? { state.current }
 
-    package func stop() {
-        let running = thread.withLock { thread in
-            defer { thread = nil }
-            return thread
-        }
-        running?.stop()
-        running?.join()
-    }
+    package func stop() { thread.stop() }
 
     private func run(_ stop: StopToken) {
         var isApplied = false
-        var delay = 1_000
+        var backOff = BackOff(first: 2_000, maximum: Self.interval)
         while !stop.isStopped {
             var problems: [String]
+            let delay: Int
             do {
                 guard
                     var store = try DorisSchema.store(
@@ -53,9 +46,10 @@ package final class DorisKeeper: Sendable {
                 isApplied = true
                 problems += try store.maintain(report: report)
                 delay = Self.interval
+                backOff.reset()
             } catch {
                 problems = ["\(error)"]
-                delay = min(delay * 2, Self.interval)
+                delay = backOff.next()
             }
             if stop.isStopped { return }
             tell(problems)

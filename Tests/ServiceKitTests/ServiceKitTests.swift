@@ -138,6 +138,20 @@ import Testing
         #expect(thread.isFinished)
     }
 
+    @Test func aStoppableThreadEndsOnce() throws {
+        let thread = StoppableThread()
+        #expect(!thread.isRunning && !thread.stop())
+        let ended = Monitor(0)
+        for round in 1...2 {
+            try thread.start(name: "round") { stop in
+                stop.wait()
+                ended.withLock { $0 += 1 }
+            }
+            #expect(thread.isRunning && thread.stop() && ended.current == round)
+            #expect(!thread.isRunning && !thread.stop())
+        }
+    }
+
     @Test func hasItsName() throws {
         let name = Mutex("")
         let thread = try ServiceThread(name: "a name longer than 15 bytes") { _ in
@@ -165,6 +179,26 @@ import Testing
         token.withHandler({ calls.withLock { $0 += 1 } }, {})
         token.stop()
         #expect(calls.withLock { $0 } == 1 && token.wait(milliseconds: 10_000))
+    }
+}
+
+@Suite struct BackOffTests {
+    @Test func backsOffMoreEachTime() {
+        var backOff = BackOff(first: 250, maximum: 15_000)
+        let waits = (0..<100).map { _ in backOff.next() }
+        #expect(waits.prefix(8) == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
+        #expect(waits.allSatisfy { $0 <= 15_000 } && backOff.attempts == 100)
+        backOff.reset()
+        #expect(backOff.next() == 250)
+    }
+
+    @Test func ofManyFailuresSomeAreNews() {
+        var backOff = BackOff(first: 1, maximum: 1)
+        let news = (1...60).filter { _ in
+            _ = backOff.next()
+            return backOff.isNews
+        }
+        #expect(news == [1, 2, 3, 4, 5, 6, 20, 40, 60])
     }
 }
 

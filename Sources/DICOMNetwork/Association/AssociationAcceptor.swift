@@ -72,7 +72,7 @@ public final class AssociationAcceptor: Sendable {
     private let listener: ListeningSocket
     private let wake: WakePipe
     private let shared = Monitor(Shared())
-    private let thread = Mutex<ServiceThread?>(nil)
+    private let thread = StoppableThread()
     private let nextID = Atomic<UInt64>(1)
 
     /// Binds the port; throws when it is taken.
@@ -92,23 +92,15 @@ public final class AssociationAcceptor: Sendable {
     public var associationCount: Int { shared.withLock { $0.served.count } }
 
     public func start() throws(ThreadError) {
-        let started = try ServiceThread(name: "dicom-accept") { [self] stop in
+        try thread.start(name: "dicom-accept") { [self] stop in
             stop.withHandler({ self.wake.signal() }) { run(stop) }
         }
-        thread.withLock { $0 = started }
     }
 
     /// Stops accepting, lets operations that have begun end for at most `deadlineMilliseconds`, then ends the rest, and
     /// returns when all threads are gone.
     public func stop(deadlineMilliseconds: Int) {
-        guard
-            let acceptor = thread.withLock({ thread in
-                defer { thread = nil }
-                return thread
-            })
-        else { return }
-        acceptor.stop()
-        acceptor.join()
+        guard thread.stop() else { return }
         let records = shared.withLock { shared in
             shared.isStopping = true
             return shared.served.values.map(\.record)

@@ -34,7 +34,7 @@ package final class PostgresEventConsumer: EventConsumer {
     private var nextCleanup = 0
     private var nextSign = 0
     private var turn = 0
-    private var failures = 0
+    private var backOff = BackOff(first: 100, maximum: 5_000)
     private var nextConnect = 0
     private var isClosed = false
 
@@ -128,13 +128,12 @@ package final class PostgresEventConsumer: EventConsumer {
             let new = try PostgresConnection(connectionString, applicationName: "wado bus \(group)")
             try join(new)
             connection = new
-            failures = 0
+            backOff.reset()
             nextMembershipCheck = 0
             nextSign = 0
             return new
         } catch {
-            failures += 1
-            nextConnect = MonotonicClock.milliseconds + min(5_000, 50 << min(failures, 7))
+            nextConnect = MonotonicClock.milliseconds + backOff.next()
             throw error
         }
     }

@@ -15,7 +15,7 @@ public final class PostgresPool: Sendable {
 
     private struct State {
         var idle: [PostgresConnection] = []
-        var failures = 0
+        var backOff = BackOff(first: 100, maximum: 5_000)
         var failure: PostgresError?
         var nextAttempt = 0
         var isClosed = false
@@ -99,16 +99,14 @@ public final class PostgresPool: Sendable {
         do {
             let connection = try PostgresConnection(connectionString, applicationName: applicationName)
             state.withLock { state in
-                state.failures = 0
+                state.backOff.reset()
                 state.failure = nil
             }
             return connection
         } catch {
             state.withLock { state in
-                state.failures += 1
                 state.failure = error
-                let wait = min(5_000, 100 << min(state.failures - 1, 6))
-                state.nextAttempt = MonotonicClock.milliseconds + wait
+                state.nextAttempt = MonotonicClock.milliseconds + state.backOff.next()
             }
             throw error
         }

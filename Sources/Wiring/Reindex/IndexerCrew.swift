@@ -69,14 +69,14 @@ final class IndexerCrew: Sendable {
     private static func index(
         _ instances: [InstanceIdentity], _ indexer: FileIndexer, _ stop: StopToken
     ) throws -> FileIndexer.Outcome {
-        var attempt = 0
+        var backOff = BackOff(first: 400, maximum: 5_000)
         while true {
             do {
                 return try indexer.index(instances)
             } catch {
-                attempt += 1
-                guard let retriable = error as? any RetriableError, retriable.isRetriable, attempt < attempts,
-                    !stop.wait(milliseconds: min(5_000, 200 << attempt))
+                let pause = backOff.next()
+                guard let retriable = error as? any RetriableError, retriable.isRetriable, backOff.attempts < attempts,
+                    !stop.wait(milliseconds: pause)
                 else { throw error }
             }
         }
