@@ -13,6 +13,7 @@ public final class ServerService: Sendable {
     }
 
     private let configuration: Configuration
+    private let handler: WebHandler
     private let server: HTTPServer
     private let accessLog: AccessLog
     private let logger: Logger
@@ -25,6 +26,7 @@ public final class ServerService: Sendable {
         self.configuration = configuration
         self.logger = logger
         let handler = WebHandler(configuration: configuration, index: index, metadata: metadata, metrics: metrics)
+        self.handler = handler
         let accessLog = AccessLog(
             store: logs, capacity: configuration.accessLogCapacity, node: configuration.nodeID, logger: logger,
             metrics: metrics)
@@ -67,6 +69,9 @@ public final class ServerService: Sendable {
         server.stop()
         accessLog.stop()
     }
+
+    /// Why it cannot answer now, as a constant; nil when it can.
+    public var problem: String? { handler.problem }
 
     public var status: Status { Status(port: server.port, connections: server.connectionCount) }
 }

@@ -36,6 +36,9 @@ package final class WebHandler: Sendable {
         pages = Pages(configuration: configuration, index: index, metrics: metrics)
     }
 
+    /// Why it cannot answer now, a constant; nil when it can.
+    package var problem: String? { pages.problem }
+
     /// Answers a request without a body, or whose body does not matter.
     package func respond(to request: HTTPRequest) -> HTTPResponse {
         if request.method == "OPTIONS" { return cors.preflight(request) }

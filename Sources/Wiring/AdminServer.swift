@@ -34,7 +34,7 @@ enum AdminPages {
     }
 }
 
-/// A small web server with the admin pages, for services that have no other one. Only this machine reaches it.
+/// A small web server with the admin pages. Only this machine reaches it.
 final class AdminServer: Sendable {
     private let server: HTTPServer
 

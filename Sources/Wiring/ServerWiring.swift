@@ -5,12 +5,14 @@ internal import ServerService
 internal import ServiceKit
 
 extension ServerConfiguration {
-    init(_ settings: Settings, folder: DataFolder) {
+    /// - Throws: when the files for TLS cannot be used.
+    init(_ settings: Settings, folder: DataFolder) throws(SettingsError) {
         self.init(storeFolder: folder.store)
         http.host = settings[WadoSettings.httpAddress]
         http.port = UInt16(clamping: settings[WadoSettings.httpPort])
         http.maximumConnections = settings[WadoSettings.httpConnections]
         http.maximumConnectionsPerAddress = settings[WadoSettings.httpConnectionsPerAddress]
+        http.tls = try HTTPServerConfiguration.TLS(settings)
         http.headerDeadline = settings[WadoSettings.httpHeaderDeadline] * 1_000
         http.idleTimeout = settings[WadoSettings.httpIdle] * 1_000
         defaultTenant = TenantID(settings[WadoSettings.defaultTenant]) ?? .standard
@@ -32,19 +34,22 @@ extension ServerConfiguration {
     }
 }
 
-/// `wado-server`, which answers the admin pages itself.
-private final class RunningServer: RunningService {
-    private let service: ServerService
-    private let backends: Backends
-
-    init(_ service: ServerService, backends: Backends) {
-        self.service = service
-        self.backends = backends
-    }
-
-    func stop() {
-        service.stop()
-        backends.close()
+extension HTTPServerConfiguration.TLS {
+    /// nil when neither file is named.
+    fileprivate init?(_ settings: Settings) throws(SettingsError) {
+        let files = [WadoSettings.httpTLSCertificate, WadoSettings.httpTLSKey].map { ($0.name, settings[$0]) }
+        guard files.contains(where: { !$0.1.isEmpty }) else { return nil }
+        var texts: [String] = []
+        for (name, path) in files {
+            guard !path.isEmpty else {
+                throw SettingsError(problems: ["\(name) is missing: HTTPS needs both certificate and key"])
+            }
+            guard let text = ProcessFiles.read(path), text.contains("-----BEGIN ") else {
+                throw SettingsError(problems: ["\(name): '\(path)' cannot be read, or is not in PEM"])
+            }
+            texts.append(text)
+        }
+        self.init(certificate: texts[0], key: texts[1])
     }
 }
 
@@ -56,12 +61,18 @@ extension ServiceMain {
             let backends = try Backends(
                 context, sessions: settings[WadoSettings.httpSessions], name: "wado-server")
             let service = ServerService(
-                configuration: ServerConfiguration(settings, folder: context.folder),
+                configuration: try ServerConfiguration(settings, folder: context.folder),
                 index: PostgresSeriesIndex(pool: try backends.database()),
                 metadata: FileMetadataStore(root: context.folder.json),
                 logs: try backends.logs(), logger: context.logger, metrics: context.metrics)
             try service.start()
-            return RunningServer(service, backends: backends)
+            return try ServiceWithAdminServer(
+                port: settings[WadoSettings.httpAdminPort], context: context,
+                readiness: { service.problem.map { .notReady($0) } ?? .ready },
+                stop: {
+                    service.stop()
+                    backends.close()
+                })
         }
     }
 }

@@ -12,6 +12,7 @@ extension StoreSCPConfiguration {
         requiresCalledAETitle = settings[WadoSettings.requiresCalledAETitle]
         callingAETitles = Set(settings[WadoSettings.callingAETitles])
         node = Node.name(settings)
+        spoolName = settings[WadoSettings.spool]
         additionalSOPClasses = settings[WadoSettings.additionalSOPClasses]
         let syntaxes = settings[WadoSettings.transferSyntaxes]
         if !syntaxes.isEmpty {

@@ -56,6 +56,14 @@ extension WadoSettings {
         $0.utf8.count > 64 ? "'\($0)' is longer than 64 characters" : nil
     }
 
+    public static let spool = Setting.text(
+        "store.spool", default: "storescp",
+        "Name of the folder of files that are being received. Each of several `wado-storescp` that share a store needs "
+            + "its own, and keeps it: after a crash what is in it belongs to the next one of this name."
+    ) {
+        TenantID($0) == nil ? "'\($0)' is no name: 1 to 64 letters, digits, '-' and '_'" : nil
+    }
+
     // MARK: Tenants
 
     public static let defaultTenant = Setting.text(
@@ -99,7 +107,10 @@ extension WadoSettings {
 
     static let storeSection = SettingsCatalogue.Section(
         "store", "Store",
-        [AnySetting(duplicates), AnySetting(minimumFree), AnySetting(maximumInstance), AnySetting(node)])
+        [
+            AnySetting(duplicates), AnySetting(minimumFree), AnySetting(maximumInstance), AnySetting(node),
+            AnySetting(spool),
+        ])
 
     static let tenantSection = SettingsCatalogue.Section(
         "tenant", "Tenants",

@@ -7,6 +7,12 @@ extension WadoSettings {
         "Address that the web server listens on: by default reachable from this machine only; 0.0.0.0 for all.")
     public static let httpPort = Setting.integer(
         "http.port", in: 0...65_535, default: 9999, "Port of DICOMweb; 0 takes a free one.")
+    public static let httpTLSCertificate = Setting.path(
+        "http.tls_certificate", default: "",
+        "File with the certificate for HTTPS, and those between it and its authority, in PEM; HTTP when not set.")
+    public static let httpTLSKey = Setting.path(
+        "http.tls_key", default: "", "File with the private key of the certificate, in PEM.")
+    public static let httpAdminPort = adminPort("http", 9984)
     public static let httpRoots = Setting.list(
         "http.roots", default: ["/dicom-web", "/wado-rs/v1"],
         "Paths below which DICOMweb is served, the first one preferred."
@@ -62,10 +68,11 @@ extension WadoSettings {
     static let httpSection = SettingsCatalogue.Section(
         "http", "Web server",
         [
-            AnySetting(httpAddress), AnySetting(httpPort), AnySetting(httpRoots), AnySetting(publicURL),
+            AnySetting(httpAddress), AnySetting(httpPort), AnySetting(httpTLSCertificate), AnySetting(httpTLSKey),
+            AnySetting(httpRoots), AnySetting(publicURL),
             AnySetting(corsOrigins), AnySetting(maximumResults), AnySetting(maximumSearch),
             AnySetting(maximumCompared), AnySetting(httpConnections), AnySetting(httpConnectionsPerAddress),
             AnySetting(httpHeaderDeadline), AnySetting(httpIdle), AnySetting(httpSessions), AnySetting(layoutCache),
-            AnySetting(metadataCache), AnySetting(answerMemory), AnySetting(accessLog),
+            AnySetting(metadataCache), AnySetting(answerMemory), AnySetting(accessLog), AnySetting(httpAdminPort),
         ])
 }

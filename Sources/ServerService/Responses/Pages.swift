@@ -18,17 +18,17 @@ struct Pages: Sendable {
         return response
     }
 
-    /// Whether the store's folder and the index can be used.
-    func readiness() -> HTTPResponse {
-        guard access(configuration.storeFolder, R_OK | X_OK) == 0 else {
-            return Self.text(503, "the store's folder cannot be read\n")
-        }
+    func readiness() -> HTTPResponse { problem.map { Self.text(503, $0 + "\n") } ?? Self.text(200, "ready\n") }
+
+    /// Why the store's folder or the index cannot be used; nil when they can.
+    var problem: String? {
+        guard access(configuration.storeFolder, R_OK | X_OK) == 0 else { return "the store's folder cannot be read" }
         do {
             _ = try index.series(ofStudy: "0.0", tenantID: configuration.defaultTenant.value)
         } catch {
-            return Self.text(503, "the index cannot be asked\n")
+            return "the index cannot be asked"
         }
-        return Self.text(200, "ready\n")
+        return nil
     }
 
     func home(_ request: WebRequest) -> HTTPResponse {

@@ -122,6 +122,7 @@ enum UpCommand {
             (WadoSettings.dicomPort, settings[WadoSettings.dicomAddress]),
             (WadoSettings.httpPort, settings[WadoSettings.httpAddress]),
             (WadoSettings.storeSCPAdminPort, "127.0.0.1"),
+            (WadoSettings.httpAdminPort, "127.0.0.1"),
             (WadoSettings.consumerAdminPort, "127.0.0.1"),
             (WadoSettings.webWorkerAdminPort, "127.0.0.1"),
         ] {
@@ -149,23 +150,22 @@ enum UpCommand {
     private static func services(_ settings: Settings) -> [Supervisor.Service] {
         let flags = settings.flags
         return [
-            ("wado-storescp", "127.0.0.1", settings[WadoSettings.storeSCPAdminPort]),
-            ("wado-server", LocalHTTP.reachable(settings[WadoSettings.httpAddress]), settings[WadoSettings.httpPort]),
-            ("wado-consumer", "127.0.0.1", settings[WadoSettings.consumerAdminPort]),
-            ("wado-webworker", "127.0.0.1", settings[WadoSettings.webWorkerAdminPort]),
-        ].map { name, host, port in
-            Supervisor.Service(name: name, arguments: flags, admin: "http://\(host):\(port)")
+            ("wado-storescp", WadoSettings.storeSCPAdminPort), ("wado-server", WadoSettings.httpAdminPort),
+            ("wado-consumer", WadoSettings.consumerAdminPort), ("wado-webworker", WadoSettings.webWorkerAdminPort),
+        ].map { name, port in
+            Supervisor.Service(name: name, arguments: flags, admin: "http://127.0.0.1:\(settings[port])")
         }
     }
 
     private static func endpoints(
         _ settings: Settings, services: [Supervisor.Service], processes: [String: Int32], database: PrivatePostgres?
     ) -> Endpoints {
+        let scheme = settings[WadoSettings.httpTLSCertificate].isEmpty ? "http" : "https"
         let host = LocalHTTP.reachable(settings[WadoSettings.httpAddress])
         return Endpoints(
             dicomHost: Sockets.reachable(settings[WadoSettings.dicomAddress]),
             dicomPort: settings[WadoSettings.dicomPort], aeTitle: settings[WadoSettings.aeTitle],
-            webRoot: "http://\(host):\(settings[WadoSettings.httpPort])/dicom-web", processes: processes,
+            webRoot: "\(scheme)://\(host):\(settings[WadoSettings.httpPort])/dicom-web", processes: processes,
             admin: Dictionary(services.map { ($0.name, $0.admin) }, uniquingKeysWith: { first, _ in first }),
             supervisor: getpid(), database: database?.connectionString, bus: ArchiveBus.flags(settings))
     }
