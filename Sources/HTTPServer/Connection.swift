@@ -4,8 +4,8 @@ import Synchronization
 
 /// A connection, and the request it is busy with.
 ///
-/// Unchecked: `phase`, `since` and `isClosing` are atomic; `window...` and `progress...` are the reaper's alone, under the table's lock;
-/// all else is touched only by callbacks of this connection, which run one after another on its thread.
+/// Unchecked: `phase`, `since` and `isClosing` are atomic; `window...` and `progress...` are the reaper's alone, under the
+/// table's lock; all else is touched only by callbacks of this connection, which run one after another on its thread.
 final class Connection: @unchecked Sendable {
     enum Phase: UInt8, AtomicRepresentable {
         /// Accepted, no request yet.

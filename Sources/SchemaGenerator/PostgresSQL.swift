@@ -26,9 +26,9 @@ enum PostgresSQL {
         }
         if !table.indexes.isEmpty { text += "\n" }
         for index in table.indexes {
-            let parts = index.parts.map(part)
-            text +=
-                "CREATE INDEX IF NOT EXISTS \(index.name) ON \(name)\(index.isOfElements ? " USING gin" : "") (\(parts.joined(separator: ", ")));\n"
+            let parts = index.parts.map(part).joined(separator: ", ")
+            let method = index.isOfElements ? " USING gin" : ""
+            text += "CREATE INDEX IF NOT EXISTS \(index.name) ON \(name)\(method) (\(parts));\n"
         }
         text += "\nCOMMENT ON TABLE \(name) IS \(string(table.about));\n"
         for column in columns {

@@ -49,16 +49,18 @@ public struct DataFolder: Sendable {
         if let text = ProcessFiles.read(versionFile) {
             let number = Int(text.prefix { $0.isNumber }) ?? 0
             if number > DataFolder.format || number < 1 {
+                let found = text.prefix(40).split(separator: "\n").first ?? "?"
                 throw DataFolderError(
-                    "\(path) was written by a newer version of Wado (its layout is \(text.prefix(40).split(separator: "\n").first ?? "?"), this program knows \(DataFolder.format)); install that version, or take another folder with --data"
-                )
+                    "\(path) was written by a newer version of Wado (its layout is \(found), this program knows "
+                        + "\(DataFolder.format)); install that version, or take another folder with --data")
             }
         } else {
             let entries = DataFolder.list(path).filter { $0 != "lock" && $0 != "lost+found" }
             guard entries.isEmpty else {
+                let some = entries.sorted().prefix(3).joined(separator: ", ")
                 throw DataFolderError(
-                    "\(path) holds other files (\(entries.sorted().prefix(3).joined(separator: ", "))) and is no data folder of Wado; take an empty or a new one with --data"
-                )
+                    "\(path) holds other files (\(some)) and is no data folder of Wado; take an empty or a new one with "
+                        + "--data")
             }
             try DataFolder.write("\(DataFolder.format)\n", to: versionFile)
         }

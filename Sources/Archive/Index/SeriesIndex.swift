@@ -61,7 +61,8 @@ public struct WrittenSeries: Sendable {
 /// The index of series. Every call is bound to one tenant; another tenant's rows are never seen, counted or changed.
 public protocol SeriesIndex: Sendable {
     /// Answers a search for studies or series (PS3.18 10.6). A study answers with the values of its series of lowest
-    /// UID and is found by the values of any of its series, a series by the values of any of its instances. The order is stable: pages do not overlap.
+    /// UID and is found by the values of any of its series, a series by the values of any of its instances. The order is
+    /// stable: pages do not overlap.
     /// - Parameter retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves
     ///   the attribute out.
     /// - Throws: for a query on the instance level (`seriesMatching` and the metadata answer those).

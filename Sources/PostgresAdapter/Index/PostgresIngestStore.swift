@@ -121,8 +121,8 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
 
     /// The attributes are those of the representative, the instance with the lowest SOP Instance UID: a row of a lower
     /// or the same one replaces them. The count never falls here (`PostgresCompactionQueue` sets it), the first
-    /// reception stays the first, the time of writing grows with every change. Rows are written in the order of their keys, so that two writers never wait for each
-    /// other; and not at all when nothing changes.
+    /// reception stays the first, the time of writing grows with every change. Rows are written in the order of their
+    /// keys, so that two writers never wait for each other; and not at all when nothing changes.
     static let mergeSeries: String = {
         let table = DicomStateMetaRow.table
         let computed = ["series_related_instances", "created_time", "updated_time"]
