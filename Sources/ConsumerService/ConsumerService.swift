@@ -8,8 +8,6 @@ public final class ConsumerService: Sendable {
     public struct Configuration: Sendable {
         /// The consumer group; its members share the queue.
         public var group = "dicom-consumer-group"
-        /// Takes the problems that other services saw from their topic too; not where something else loads that.
-        public var takesProblems = true
         /// Names this process in the rows it writes; at most 64 characters.
         public var node = "consumer"
         /// Workers, each a member of the group with a thread of its own.
@@ -42,6 +40,8 @@ public final class ConsumerService: Sendable {
         public var deadLetters = 0
         /// Values that could not become what their column holds.
         public var columnProblems = 0
+        /// Attempts that failed because something outside was down.
+        public var failures = 0
     }
 
     private let configuration: Configuration
@@ -71,9 +71,8 @@ public final class ConsumerService: Sendable {
     /// Starts the workers. A bus or database that is down now is waited for.
     /// - Throws: `ThreadError`, or what the bus says of the group.
     public func start() throws {
-        let topics: [Topic] = configuration.takesProblems ? [.storage, .problem] : [.storage]
         for number in 0..<max(1, configuration.threads) {
-            let consumer = try bus.makeConsumer(group: configuration.group, topics: topics)
+            let consumer = try bus.makeConsumer(group: configuration.group, topics: [.storage, .problem])
             let worker = ConsumerWorker(
                 configuration, consumer: consumer, store: store, metadata: metadata, logger: logger, metrics: metrics)
             // The worker, and with it the consumer, is used by that thread alone.
@@ -99,7 +98,7 @@ public final class ConsumerService: Sendable {
         Status(
             isRunning: threads.withLock { !$0.isEmpty }, healthyWorkers: Int(metrics.healthyWorkers.value),
             instances: Int(metrics.instances.value), deadLetters: Int(metrics.deadLetters.value),
-            columnProblems: Int(metrics.columnProblems.value))
+            columnProblems: Int(metrics.columnProblems.value), failures: Int(metrics.failures.value))
     }
 }
 

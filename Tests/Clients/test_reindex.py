@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 import urllib.request
 
 import pytest
@@ -81,7 +80,8 @@ def test_everything_comes_back_from_the_files(own_archive, tmp_path):
         stderr=subprocess.DEVNULL)
     eventually(lambda: 10 <= instances(archive) < count)
     eventually(lambda: "index is being made anew" in (get(archive, "/studies")[1]["Warning"] or ""))
-    time.sleep(1)
+    some = instances(archive)
+    eventually(lambda: instances(archive) > some)
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert instances(archive) < count

@@ -8,6 +8,7 @@ import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
 import Synchronization
+import TestSupport
 
 /// A store folder, a metadata folder and a database of their own.
 final class ArchiveFixture: Sendable {
@@ -120,19 +121,8 @@ final class ArchiveFixture: Sendable {
 
     // MARK: What came of it
 
-    struct Timeout: Error {}
-
-    /// Waits for a condition; throws when it does not come within a generous time.
-    func wait(_ condition: () throws -> Bool) throws {
-        let deadline = Date().addingTimeInterval(60)
-        while try !condition() {
-            if Date() > deadline { throw Timeout() }
-            Thread.sleep(forTimeInterval: 0.02)
-        }
-    }
-
     func waitUntilDone() throws {
-        try wait { try bus.lag(group: "dicom-consumer-group", topic: .storage) == 0 }
+        try eventually { try bus.lag(group: "dicom-consumer-group", topic: .storage) == 0 }
     }
 
     /// Index, logs and metadata as one text that two runs can be compared by; without times of processing.

@@ -6,6 +6,7 @@ import DICOMDictionary
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -71,7 +72,7 @@ struct ConsumerProblemsTests {
         let producer = try fixture.bus.makeProducer()
         try producer.publish(
             seen.rows(of: subject, by: "wado-storescp", seen: subject.createdTime).map(\.message), to: .problem)
-        try fixture.wait { try rules(of: refused.sop) == ["disk-full"] && fixture.letters.count() == 1 }
+        try eventually { try rules(of: refused.sop) == ["disk-full"] && fixture.letters.count() == 1 }
         try fixture.waitUntilDone()
         #expect(try rules(of: short.sop) == ["pixel-data-too-short"])
         #expect(try rules(of: odd.sop) == ["outside-character-set", "unknown-character-set"])
@@ -81,7 +82,7 @@ struct ConsumerProblemsTests {
         for instance in [short, odd, missing, refused] { try fixture.file(instance) }
         try fixture.publish([short, odd, refused].map { fixture.event($0, receivedAt: 1_700_000_100) })
         #expect(try fixture.letters.replay(reason: nil, limit: 10) == 1)
-        try fixture.wait { try problems.counts(ProblemFilter()).isEmpty }
+        try eventually { try problems.counts(ProblemFilter()).isEmpty }
         #expect(try rules(of: short.sop, state: "cleared") == ["pixel-data-too-short"])
         #expect(try rules(of: missing.sop, state: "cleared") == ["file-missing"])
         #expect(try rules(of: refused.sop, state: "cleared") == ["disk-full"])
@@ -97,7 +98,7 @@ struct ConsumerProblemsTests {
         after.add("other-data-set-stored", .refused)
         try producer.publish(
             after.rows(of: subject, by: "wado-storescp", seen: .now).map(\.message), to: .problem)
-        try fixture.wait { try rules(of: refused.sop) == ["other-data-set-stored"] }
+        try eventually { try rules(of: refused.sop) == ["other-data-set-stored"] }
         #expect(try rules(of: refused.sop, state: "cleared") == ["disk-full", "instance-too-large"])
     }
 
@@ -108,7 +109,7 @@ struct ConsumerProblemsTests {
         let service = fixture.service()
         try service.start()
         defer { service.stop() }
-        try fixture.wait { try fixture.letters.count() == 1 }
+        try eventually { try fixture.letters.count() == 1 }
         #expect(try fixture.letters.list(limit: 1).first?.message.topic == .problem)
     }
 

@@ -8,6 +8,7 @@ import Foundation
 import PostgresAdapter
 import PostgresTestSupport
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -59,7 +60,7 @@ struct ConsumerServiceTests {
         let bus = FailingBus(all.map { fixture.event($0) })
         let service = fixture.service(bus: bus, threads: 1) { $0.batchMilliseconds = 60_000 }
         try service.start()
-        try fixture.wait { bus.committed == all.count }
+        try eventually { bus.committed == all.count }
         service.stop()
         let indexed = try fixture.state().split(separator: "\n").filter { $0.hasPrefix("object ") }
         #expect(indexed.count == all.count)
@@ -140,7 +141,7 @@ struct ConsumerServiceTests {
         // Mended, and replayed.
         try fixture.file(missing)
         #expect(try fixture.letters.replay(reason: "file_missing", limit: 10) == 1)
-        try fixture.wait { try fixture.index.counts(tenantID: "t1").instances == 21 }
+        try eventually { try fixture.index.counts(tenantID: "t1").instances == 21 }
         #expect(try fixture.letters.count() == 5)
     }
 
@@ -172,7 +173,7 @@ struct ConsumerServiceTests {
         let process = CrashingProcess(fixture, at: point, occurrence: occurrence)
         let dying = fixture.service(bus: process, store: process, metadata: process) { $0.batchInstances = 7 }
         try dying.start()
-        try fixture.wait { process.isDead }
+        try eventually { process.isDead }
         dying.stop()
         let next = fixture.service { $0.batchInstances = 7 }
         try next.start()
@@ -198,14 +199,14 @@ struct ConsumerServiceTests {
         for start in stride(from: 0, to: 300, by: 30) {
             let events = all[start..<(start + 30)].map { fixture.event($0) }
             // The producer's session may be cut as well: at least once.
-            try fixture.wait { (try? fixture.publish(events)) != nil }
+            try eventually { (try? fixture.publish(events)) != nil }
             try killer.query(
                 """
                 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid()
                 """, operation: "kill")
         }
-        try fixture.wait { (try? fixture.bus.lag(group: "dicom-consumer-group", topic: .storage)) == 0 }
+        try eventually { (try? fixture.bus.lag(group: "dicom-consumer-group", topic: .storage)) == 0 }
         #expect(try fixture.index.counts(tenantID: "t1") == IndexCounts(studies: 3, series: 6, instances: 300))
         #expect(try fixture.letters.count() == 0)
         #expect(try fixture.state().split(separator: "\n").filter { $0.hasPrefix("metadata") }.count == 300)
@@ -322,7 +323,7 @@ struct ConsumerServiceTests {
         let service = fixture.service(store: store)
         try service.start()
         defer { service.stop() }
-        try fixture.wait { store.failures.withLock { $0 } >= 5 }
+        try eventually { store.failures.withLock { $0 } >= 5 }
         #expect(try fixture.letters.count() == 0)
         try connection.run("ALTER TABLE dicom_object_meta RENAME COLUMN away TO file_size", operation: "test")
         try fixture.waitUntilDone()
@@ -339,8 +340,7 @@ struct ConsumerServiceTests {
         let service = fixture.service()
         try service.start()
         defer { service.stop() }
-        try fixture.wait { service.status.healthyWorkers < 2 }
-        Thread.sleep(forTimeInterval: 0.3)
+        try eventually { service.status.failures >= 4 }
         #expect(try fixture.letters.count() == 0)
         try FileManager.default.moveItem(atPath: fixture.root + "/away", toPath: fixture.root + "/store")
         try fixture.waitUntilDone()

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPServer
 import Synchronization
+import TestSupport
 import Testing
 
 /// Bodies whose pieces the server sends itself.
@@ -116,7 +117,7 @@ import Testing
         ).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            while log.all.isEmpty { usleep(1_000) }
+            try eventually { !log.all.isEmpty }
             #expect(log.all.map(\.isComplete) == [false])
             #expect(client.rest().count < 32 << 20)
         }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import HTTPServer
 import Synchronization
+import TestSupport
 import Testing
 
 private final class Gate: Sendable {
@@ -37,7 +38,7 @@ private final class Counter: Sendable {
                     if (try? RawClient(port).get("/slow").text) == "/slow" { served.add() }
                 }
             }
-            while gate.entered.load(ordering: .relaxed) < 64 { usleep(1_000) }
+            try eventually { gate.entered.load(ordering: .relaxed) == 64 }
             // All 64 are inside their handlers and stay there until a fast one has been answered.
             for _ in 0..<10 {
                 let answer = try fetch(port, "/fast")
@@ -109,7 +110,7 @@ private final class Counter: Sendable {
             let slow = Worker {
                 if (try? RawClient(port).get("/slow").text) == "/slow" { answered.add() }
             }
-            while gate.entered.load(ordering: .relaxed) < 1 { usleep(1_000) }
+            try eventually { gate.entered.load(ordering: .relaxed) == 1 }
             var halves: [RawClient] = []
             for _ in 0..<20 {
                 let client = try RawClient(port)
@@ -171,8 +172,8 @@ private final class Counter: Sendable {
         ).serve { server in
             let client = try RawClient(server.port)
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            while server.reapedCount == 0 { usleep(10_000) }
-            while server.connectionCount > 0 { usleep(10_000) }
+            try eventually { server.reapedCount > 0 }
+            try eventually { server.connectionCount == 0 }
         }
     }
 
@@ -191,10 +192,10 @@ private final class Counter: Sendable {
             guard let client = try? RawClient(port), let response = try? client.get("/") else { return }
             if response.text == "done", response.header("Connection")?.lowercased() == "close" { answered.add() }
         }
-        while gate.entered.load(ordering: .relaxed) < 1 { usleep(1_000) }
+        try eventually { gate.entered.load(ordering: .relaxed) == 1 }
         let stopper = Worker { server.stop() }
         // While it stops, nobody new is taken in.
-        while (try? RawClient(port)) != nil { usleep(1_000) }
+        try eventually { (try? RawClient(port)) == nil }
         gate.opens.signal()
         client.join()
         stopper.join()
@@ -228,7 +229,7 @@ private final class Counter: Sendable {
                     }
                 }
             }
-            while served.count < 100 { usleep(1_000) }
+            try eventually { served.count >= 100 }
             server.stop()
             for worker in workers { worker.join() }
             #expect(wrong.count == 0)

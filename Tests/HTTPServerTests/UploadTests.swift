@@ -1,6 +1,7 @@
 import Foundation
 import HTTPServer
 import Synchronization
+import TestSupport
 import Testing
 
 /// Sums what it receives, and tells when it is released.
@@ -116,7 +117,7 @@ private final class Sum: HTTPBodyReceiver {
                 let client = try RawClient(server.port)
                 client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
                 client.send([UInt8](repeating: 7, count: 500_000))
-                while report.received.load(ordering: .relaxed) < 500_000 { usleep(1_000) }
+                try eventually { report.received.load(ordering: .relaxed) == 500_000 }
             }
             report.isReleased.wait()
             #expect(report.finished.load(ordering: .relaxed) == 0)

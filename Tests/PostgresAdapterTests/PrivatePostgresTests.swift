@@ -1,6 +1,7 @@
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -49,7 +50,7 @@ struct PrivatePostgresTests {
             try connection.run("CREATE TABLE kept (a int); INSERT INTO kept VALUES (7)", operation: "test")
             let killed = database.processID
             kill(killed, SIGKILL)
-            while database.isRunning { usleep(1_000) }
+            try eventually { !database.isRunning }
             database.stop()
             try database.start()
             #expect(database.isRunning && database.processID != killed)

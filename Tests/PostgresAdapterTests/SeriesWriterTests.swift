@@ -4,6 +4,7 @@ import Foundation
 import PostgresAdapter
 import PostgresTestSupport
 import Synchronization
+import TestSupport
 import Testing
 
 /// Rows of the index that other stores follow.
@@ -98,7 +99,7 @@ struct SeriesWriterTests {
             }
         }
         for thread in threads { thread.start() }
-        while finished.withLock({ $0 < 4 }) { Thread.sleep(forTimeInterval: 0.01) }
+        try eventually { finished.withLock { $0 == 4 } }
         #expect(failures.withLock { $0 } == [])
         let truth = try stored()
         let all = published.withLock { $0 }

@@ -6,15 +6,22 @@ import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
 import Synchronization
+import TestSupport
 import Testing
 import WebWorkerService
 
 /// Says what it is told.
 private final class FixedLoad: LoadMeter {
     private let load: Mutex<MachineLoad>
+    private let samples = Mutex(0)
     init(cpu: Double, memory: Double = 10) { load = Mutex(MachineLoad(cpuPercent: cpu, memoryPercent: memory)) }
     func set(cpu: Double) { load.withLock { $0.cpuPercent = cpu } }
-    func sample() -> MachineLoad { load.withLock { $0 } }
+    /// How often the service has looked.
+    var looks: Int { samples.withLock { $0 } }
+    func sample() -> MachineLoad {
+        samples.withLock { $0 += 1 }
+        return load.withLock { $0 }
+    }
 }
 
 @Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -73,15 +80,6 @@ struct WebWorkerServiceTests {
                 configuration, queue: queue, metadata: metadata, load: load, logger: .silent, metrics: MetricsRegistry()
             )
         }
-
-        struct Timeout: Error {}
-        func wait(_ condition: () throws -> Bool) throws {
-            let deadline = Date().addingTimeInterval(60)
-            while try !condition() {
-                if Date() > deadline { throw Timeout() }
-                Thread.sleep(forTimeInterval: 0.02)
-            }
-        }
     }
 
     @Test func compactsAtOnceWhenIdleAndCountsExactly() throws {
@@ -89,7 +87,7 @@ struct WebWorkerServiceTests {
         for number in 0..<20 { try fixture.ingest(number, instances: 0..<10, count: number == 3 ? 99 : nil) }
         let service = fixture.service(FixedLoad(cpu: 5))
         try service.start()
-        try fixture.wait { try fixture.queue.waiting() == 0 }
+        try eventually { try fixture.queue.waiting() == 0 }
         service.stop()
         #expect(service.status.compacted == 20 && service.status.failed == 0)
         for number in 0..<20 {
@@ -141,7 +139,7 @@ struct WebWorkerServiceTests {
         #expect(try found("B") == ["1.2.1"] && found("F") == ["1.2.2"] && found("H").isEmpty)
         let service = fixture.service(FixedLoad(cpu: 5))
         try service.start()
-        try fixture.wait { try fixture.queue.waiting() == 0 }
+        try eventually { try fixture.queue.waiting() == 0 }
         service.stop()
         #expect(service.status.failed == 0)
         for (patient, series) in [
@@ -162,24 +160,24 @@ struct WebWorkerServiceTests {
         let service = fixture.service(load)
         try service.start()
         defer { service.stop() }
-        try fixture.wait { service.status.postponed >= 5 }
+        try eventually { service.status.postponed >= 5 }
         #expect(try fixture.queue.waiting() == 1)
         load.set(cpu: 10)
-        try fixture.wait { try fixture.queue.waiting() == 0 }
+        try eventually { try fixture.queue.waiting() == 0 }
     }
 
     @Test func growingSeriesWaitForTheInterval() throws {
         let fixture = try Fixture()
         try fixture.ingest(1, instances: 0..<3)
-        let patient = fixture.service(FixedLoad(cpu: 5), rest: 3_600_000)
+        let load = FixedLoad(cpu: 5)
+        let patient = fixture.service(load, rest: 3_600_000)
         try patient.start()
-        try fixture.wait { patient.status.isHealthy }
-        Thread.sleep(forTimeInterval: 0.2)
+        try eventually { load.looks >= 5 && patient.status.isHealthy }
         patient.stop()
         #expect(try fixture.queue.waiting() == 1)
         let due = fixture.service(FixedLoad(cpu: 5), rest: 3_600_000, interval: 0)
         try due.start()
-        try fixture.wait { try fixture.queue.waiting() == 0 }
+        try eventually { try fixture.queue.waiting() == 0 }
         due.stop()
     }
 
@@ -190,7 +188,7 @@ struct WebWorkerServiceTests {
         let service = fixture.service(FixedLoad(cpu: 5))
         try service.start()
         defer { service.stop() }
-        try fixture.wait { service.status.compacted == 1 && service.status.failed >= 1 }
+        try eventually { service.status.compacted == 1 && service.status.failed >= 1 }
         try fixture.pool.withConnection { connection throws(PostgresError) in
             let result = try connection.query(
                 "SELECT retry_times, json_status FROM dicom_json_meta WHERE series_uid = '1.2.1'", operation: "test")
@@ -205,7 +203,7 @@ struct WebWorkerServiceTests {
         for start in stride(from: 0, to: 300, by: 3) {
             try fixture.ingest(start % 2, instances: start..<(start + 3))
         }
-        try fixture.wait { try fixture.queue.waiting() == 0 }
+        try eventually { try fixture.queue.waiting() == 0 }
         for service in services { service.stop() }
         #expect(services.allSatisfy { $0.status.failed == 0 })
         // Neither side ever waited for the other in a circle.

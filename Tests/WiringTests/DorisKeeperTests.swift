@@ -4,6 +4,7 @@ import Foundation
 import PostgresTestSupport
 import ServiceKit
 import Synchronization
+import TestSupport
 import Testing
 import Wiring
 
@@ -20,15 +21,6 @@ struct DorisKeeperTests {
             settings: settings, folder: DataFolder("/nonexistent"), logger: .silent, metrics: MetricsRegistry())
     }
 
-    private func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try !condition() {
-            guard ContinuousClock.now < deadline else { return false }
-            Thread.sleep(forTimeInterval: 0.02)
-        }
-        return true
-    }
-
     @Test func withoutDorisThereIsNone() throws {
         #expect(try DorisKeeper(context([])) == nil)
         #expect(try DorisSchema.store(context([]).settings, database: "") == nil)
@@ -41,11 +33,10 @@ struct DorisKeeperTests {
             ])
             let keeper = try #require(try DorisKeeper(context))
             let store = try #require(try DorisSchema.store(context.settings, database: ""))
-            #expect(
-                try eventually {
-                    try store.tables.allSatisfy { try status(store).contains("\($0.name): as it should be") }
-                })
-            #expect(try eventually { try !status(store).contains { $0.hasSuffix(": missing") } })
+            try eventually {
+                try store.tables.allSatisfy { try status(store).contains("\($0.name): as it should be") }
+            }
+            try eventually { try !status(store).contains { $0.hasSuffix(": missing") } }
             // The jobs find no Kafka, which Doris says of them.
             keeper.stop()
         }
@@ -56,7 +47,7 @@ struct DorisKeeperTests {
     @Test func aDorisThatIsAwayIsSaidAndHoldsNothingUp() throws {
         let context = try context(["--doris-host=127.0.0.1", "--doris-port=1", "--doris-password=secret-one"])
         let keeper = try #require(try DorisKeeper(context))
-        #expect(eventually { keeper.problem?.hasPrefix("Doris: connect: ") == true })
+        try eventually { keeper.problem?.hasPrefix("Doris: connect: ") == true }
         #expect(keeper.problem?.contains("secret-one") == false)
         #expect(String(decoding: context.metrics.text(), as: UTF8.self).contains("wado_doris_in_order 0"))
         keeper.stop()

@@ -1,5 +1,6 @@
 import Foundation
 import ServiceKit
+import TestSupport
 import Testing
 import Wiring
 
@@ -157,15 +158,6 @@ final class TemporaryFolder {
 }
 
 @Suite struct SupervisionTests {
-    @Test func backsOffMoreEachTime() {
-        var backOff = BackOff(first: 250, maximum: 15_000)
-        let waits = (0..<100).map { _ in backOff.next() }
-        #expect(waits.prefix(8) == [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000])
-        #expect(waits.allSatisfy { $0 <= 15_000 } && backOff.attempts == 100)
-        backOff.reset()
-        #expect(backOff.next() == 250)
-    }
-
     @Test func logLinesForPeople() {
         func text(_ line: String) -> String? { LogSummary.text(Array(line.utf8)) }
         let head = #"{"time":"2026-01-31T09:00:01.123Z","level":"#
@@ -236,9 +228,9 @@ final class TemporaryFolder {
         try supervisor.start()
         let first = try #require(supervisor.processes["cat"])
         kill(first, SIGKILL)
-        while try !supervisor.reap() { usleep(1_000) }
+        try eventually { try supervisor.reap() }
         #expect(supervisor.processes.isEmpty && supervisor.nextStart != nil && !supervisor.areAllReady())
-        while try !supervisor.startAgain() { usleep(1_000) }
+        try eventually { try supervisor.startAgain() }
         let second = try #require(supervisor.processes["cat"])
         #expect(second != first && said.current.first?.contains("signal 9") == true)
         supervisor.stop()
@@ -248,7 +240,7 @@ final class TemporaryFolder {
     @Test func whatCannotStartIsGivenUp() throws {
         let supervisor = supervisor("sh", ["-c", "exit 78"], logs: try TemporaryFolder()) { _ in }
         try supervisor.start()
-        let error = #expect(throws: ChildProgramError.self) { while try !supervisor.reap() { usleep(1_000) } }
+        let error = #expect(throws: ChildProgramError.self) { try eventually { try supervisor.reap() } }
         #expect(error?.description.contains("sh cannot be started (exit status 78)") == true)
     }
 }

@@ -1,6 +1,7 @@
 import Archive
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 struct FileMetadataStoreTests {
@@ -121,9 +122,9 @@ struct FileMetadataStoreTests {
             thread.start()
             // What it has read it writes aside; then it waits for the log.
             let aside = log.replacingOccurrences(of: ".log", with: ".json.gz.new")
-            while ((try? FileManager.default.attributesOfItem(atPath: aside)[.size]) as? Int ?? 0) == 0 {
-                if result.withLock({ $0 != nil }) { break }
-                usleep(1_000)
+            try eventually {
+                let size = (try? FileManager.default.attributesOfItem(atPath: aside)[.size]) as? Int ?? 0
+                return size > 0 || result.withLock { $0 != nil }
             }
             try withStore { other, otherRoot in
                 #expect(try append(other, [instance(9)]) == 1)
@@ -131,7 +132,7 @@ struct FileMetadataStoreTests {
                 #expect(rename(fresh, log) == 0)
             }
             close(held)
-            while result.withLock({ $0 == nil }) { usleep(1_000) }
+            try eventually { result.withLock { $0 != nil } }
             _ = try result.withLock { $0 }?.get()
             let snapshot = try #require(try store.snapshot(of: series))
             #expect(try text(snapshot) == expected(old + [instance(9)]))

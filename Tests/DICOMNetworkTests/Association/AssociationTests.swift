@@ -14,6 +14,8 @@ import Testing
             var bytes: [UInt8]
         }
         let stores = Mutex<[Store]>([])
+        /// Bytes of data sets.
+        let received = Monitor(0)
         let abandoned = Mutex(0)
         /// Of stores that the association refused itself.
         let statuses = Mutex<[UInt16]>([])
@@ -37,6 +39,7 @@ import Testing
         }
         func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
             store?.bytes += bytes
+            seen.received.withLock { $0 += bytes.count }
             return nil
         }
         func storeEnds() -> DIMSEStatus {
@@ -378,9 +381,7 @@ import Testing
         }
         let command = MessageAssemblerTests.command(Command.storeRequest, hasDataSet: true).encoded()
         busy.send(PDUTests.data([(3, 3, command), (3, 0, [1, 2, 3])]))
-        // An echo on the other shows that time has passed; then the first fragments surely were read, or will be.
-        while seen.ends.current.isEmpty && acceptor.associationCount < 2 { usleep(1000) }
-        usleep(100_000)
+        #expect(seen.received.wait(milliseconds: 20_000) { $0 == 3 ? true : nil } == true)
         let stopping = try ServiceThread(name: "stop") { _ in acceptor.stop(deadlineMilliseconds: 20_000) }
         #expect(idle.receive() == PDU.abort(.noReason).encoded())
         busy.send(PDUTests.data([(3, 2, [4])]))
