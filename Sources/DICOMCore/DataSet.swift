@@ -154,7 +154,7 @@ public struct DataSet: Sendable {
     public var isEmpty: Bool { first == last }
 
     /// Bytes that the elements of the whole tree take in memory, room in reserve included; the values not.
-    public var memoryFootprint: Int { tree.elements.capacity * MemoryLayout<Element>.stride }
+    package var memoryFootprint: Int { tree.elements.capacity * MemoryLayout<Element>.stride }
 
     /// The element with this tag; the first, should there be several.
     public func element(_ tag: Tag) -> Element? {

@@ -158,16 +158,6 @@ public struct DataSetBuilder: Sendable {
         return transferSyntax.isDeflated ? Deflater.deflate(bytes) : bytes
     }
 
-    /// A command set (PS3.7 6.3.1): implicit little endian, with Command Group Length (0000,0000).
-    public func encodedCommandSet() -> [UInt8] {
-        var command = self
-        command.entries.removeAll { $0.tag.group != 0 || $0.tag.element == 0 }
-        let rest = command.encoded(in: .implicitVRLittleEndian)
-        command.entries.removeAll()
-        command.set(Tag(0), vr: .ul, integers: [Int64(rest.count)])
-        return command.encoded(in: .implicitVRLittleEndian) + rest
-    }
-
     /// The data set, to read from.
     public func dataSet() throws(DICOMError) -> DataSet {
         try DataSet(bytes: encoded(in: .explicitVRLittleEndian), transferSyntax: .explicitVRLittleEndian)

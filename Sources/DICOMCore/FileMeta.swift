@@ -45,13 +45,6 @@ public struct FileMeta: Hashable, Sendable {
         self.privateInformation = privateInformation
     }
 
-    /// Reads a file's start, as `encoded()` makes it; nil when it is none. What is missing is empty, elements that the
-    /// bytes end in are left out.
-    public init?(encoded bytes: [UInt8]) {
-        guard bytes.count >= 132, bytes[128..<132].elementsEqual("DICM".utf8) else { return nil }
-        self = bytes.withUnsafeBytes { FileMeta(reading: UnsafeRawBufferPointer(rebasing: $0[132...])) }
-    }
-
     /// The group as it stands in a file; what is missing is empty.
     init(reading bytes: UnsafeRawBufferPointer) {
         self.init(implementationClassUID: "", implementationVersionName: "")

@@ -19,13 +19,7 @@ public struct ReadOptions: Hashable, Sendable {
 
     public init(stopBefore: Tag? = nil) { self.stopBefore = stopBefore }
 
-    /// Whether Pixel Data (7FE0,0010), Float (7FE0,0008) and Double Float Pixel Data (7FE0,0009) are left unread.
-    public var stopBeforePixelData: Bool {
-        get { stopBefore.map { $0.rawValue <= 0x7FE0_0008 } ?? false }
-        set { stopBefore = newValue ? Tag(0x7FE0_0008) : nil }
-    }
-
-    /// All elements before Pixel Data.
+    /// All elements before Float (7FE0,0008), Double Float (7FE0,0009) and plain Pixel Data (7FE0,0010).
     public static let header = ReadOptions(stopBefore: Tag(0x7FE0_0008))
     /// All of it.
     public static let whole = ReadOptions()

@@ -1,4 +1,4 @@
-/// The names that a keyword of the standard has in Swift and in SQL. One rule for all that is generated.
+/// The name that a keyword of the standard has in Swift. One rule for all that is generated.
 public enum KeywordNames {
     /// `SOPInstanceUID` is `sopInstanceUID`, `KVP` is `kvp`: the first word in small letters, the rest as it is.
     /// A keyword that starts with a digit gets an underscore in front. Not quoted: see `swiftIdentifier`.
@@ -13,13 +13,6 @@ public enum KeywordNames {
     public static func swiftIdentifier(_ keyword: String) -> String {
         let name = swiftName(keyword)
         return reserved.contains(name) ? "`\(name)`" : name
-    }
-
-    /// `SOPInstanceUID` is `sop_instance_uid`, `XRay3DFrameTypeSequence` is `x_ray_3d_frame_type_sequence`.
-    /// A keyword that starts with a digit gets an underscore in front.
-    public static func sqlName(_ keyword: String) -> String {
-        let name = words(keyword).map { $0.lowercased() }.joined(separator: "_")
-        return name.first.map(\.isNumber) ?? false ? "_" + name : name
     }
 
     /// `SOPInstanceUID` is `SOP`, `Instance`, `UID`.

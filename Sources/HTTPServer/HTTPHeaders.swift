@@ -72,14 +72,6 @@ public struct HTTPHeaders: Sendable {
         return count
     }
 
-    /// Name and value of the field at an index below `count`.
-    public func field(at index: Int) -> (name: String, value: String) {
-        let field = fields[index]
-        return (
-            String(decoding: bytes[Int(field.name)..<Int(field.value)], as: UTF8.self), value(of: field)
-        )
-    }
-
     private func value(of field: Field) -> String {
         String(decoding: bytes[Int(field.value)..<Int(field.end)], as: UTF8.self)
     }

@@ -26,7 +26,8 @@ enum DorisSQL {
             let comment = SQLText.comment(column)
             return [
                 quote(column.name), column.type.doris, column.isNullable ? "NULL" : "NOT NULL",
-                (column.defaultValue.map { "DEFAULT \(literal($0, column.type)) " } ?? "")
+                // Doris takes the default of a number in quotes as well as bare.
+                (column.defaultValue.map { "DEFAULT \(string($0)) " } ?? "")
                     + (comment.isEmpty ? "" : "COMMENT \(string(comment))"),
             ]
         }
@@ -94,9 +95,6 @@ enum DorisSQL {
     private static func lines(_ entries: [(String, String)]) -> String {
         entries.map { "    \"\($0.0)\" = \(string($0.1))" }.joined(separator: ",\n")
     }
-
-    /// Doris takes the default of a number in quotes as well as bare.
-    private static func literal(_ value: String, _ type: TypeModel) -> String { string(value) }
 
     /// A string in double quotes, with backslash escapes.
     static func string(_ text: String) -> String {

@@ -191,12 +191,6 @@ struct AttributePath: Sendable {
     var vr: ValueRepresentation
     var choice: Choice
 
-    /// The same attribute, whichever of its values.
-    func isSameAttribute(as other: AttributePath) -> Bool {
-        element.tag == other.element.tag && steps.map(\.sequence.tag) == other.steps.map(\.sequence.tag)
-            && steps.map(\.item) == other.steps.map(\.item)
-    }
-
     /// One value of each item, or all values: the column is an array.
     var isArray: Bool { choice == .all || takesAllItems }
     var takesAllItems: Bool { steps.contains { $0.item == .all } }

@@ -53,12 +53,6 @@ extension ModelChecker {
                     sequence.mark)
             }
         }
-        for column in table.columns where column.stores == nil {
-            guard let length = model.columns.first(where: { $0.name == column.name.value })?.type.characters,
-                length > TypeModel.longestText
-            else { continue }
-            error("`\(column.name.value)` is too long for Doris", column.name.mark)
-        }
         model.doris = DorisModel(
             distributeBy: doris.distributeBy.map(\.value), buckets: buckets.value, replicas: replicas,
             sequence: doris.sequence?.value)

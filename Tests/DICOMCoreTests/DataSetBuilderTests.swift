@@ -27,25 +27,6 @@ import Testing
         #expect(rows.encoded(in: .implicitVRLittleEndian) == [0x28, 0, 0x10, 0, 2, 0, 0, 0, 2, 1])
     }
 
-    @Test func commandSets() throws {
-        // A C-ECHO-RQ (PS3.7 9.3.5.1).
-        var command = DataSetBuilder()
-        command.set(.affectedSOPClassUID, "1.2.840.10008.1.1")
-        command.set(.commandField, 0x0030)
-        command.set(.messageID, 7)
-        command.set(.commandDataSetType, 0x0101)
-        let bytes = command.encodedCommandSet()
-        #expect(
-            bytes == [0, 0, 0, 0, 4, 0, 0, 0, 56, 0, 0, 0]
-                + [0, 0, 2, 0, 18, 0, 0, 0] + Array("1.2.840.10008.1.1\0".utf8)
-                + [0, 0, 0, 1, 2, 0, 0, 0, 0x30, 0] + [0, 0, 0x10, 1, 2, 0, 0, 0, 7, 0]
-                + [0, 0, 0, 8, 2, 0, 0, 0, 1, 1])
-        let read = try DataSet(bytes: bytes, transferSyntax: .implicitVRLittleEndian)
-        #expect(read.integers(.commandField) == [0x30])
-        #expect(read.integers(.commandGroupLength) == [56])
-        #expect(read.string(.affectedSOPClassUID) == "1.2.840.10008.1.1")
-    }
-
     @Test(arguments: [TransferSyntax.explicitVRLittleEndian, .explicitVRBigEndian])
     func numbersOfEveryVR(syntax: TransferSyntax) throws {
         var builder = DataSetBuilder()

@@ -37,7 +37,6 @@ import Testing
         #expect(file.transferSyntax == .explicitVRLittleEndian)
         #expect(file.dataSetOffset == Self.meta.encoded().count)
         #expect(file.dataSet.string(Tag(0x0010_0020)) == "A17")
-        #expect(FileMeta(encoded: Self.meta.encoded()) == expected)
     }
 
     @Test func aRetrieveDoesNotTellWhereItCameFrom() throws {

@@ -74,6 +74,10 @@ struct RandomInputTests {
         var lenient = ReadOptions.whole
         lenient.acceptsTruncation = true
         lenient.maximumInflatedBytes = 1 << 20
+        // Where an error can lie: in the bytes, or in what a deflated data set inflates to.
+        let isDeflated =
+            bytes.prefix(600).firstRange(of: Array(TransferSyntax.deflatedExplicitVRLittleEndian.uid.utf8)) != nil
+        let reach = isDeflated ? max(bytes.count, 64 << 20) : bytes.count
         for options in [ReadOptions.header, lenient] {
             do throws(DICOMError) {
                 let file = try DICOMFile(bytes: bytes, options: options)
@@ -85,7 +89,7 @@ struct RandomInputTests {
                     #expect(written.count <= file.dataSet.storage.count * 2 + 64)
                 }
             } catch {
-                #expect(error.byteOffset >= 0)
+                #expect((0...reach).contains(error.byteOffset))
                 #expect(error.description.utf8.count < 40_000)
             }
         }
@@ -94,9 +98,6 @@ struct RandomInputTests {
                 visit(dataSet, count: bytes.count)
             }
         }
-        var scanner = HeadScanner(transferSyntax: .explicitVRLittleEndian)
-        bytes.withUnsafeBytes { _ = scanner.feed($0.bytes) }
-        _ = scanner.finish()
     }
 
     /// All values, in all forms; and that the elements take no more memory than they may.

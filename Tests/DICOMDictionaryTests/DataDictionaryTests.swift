@@ -103,7 +103,6 @@ import Testing
         #expect(Tag.overlayData == Tag(0x6000_3000))
         #expect(Tag.transferSyntaxUID == Tag(0x0002_0010))
         #expect(Tag.currentFrameFunctionalGroupsSequence == Tag(0x0006_0001))
-        #expect(Tag.commandField == Tag(0x0000_0100))
     }
 
     @Test func manyThreadsAtFirstUse() async {

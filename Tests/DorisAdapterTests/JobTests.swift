@@ -1,6 +1,18 @@
 import DorisAdapter
 import Testing
 
+extension LoadDefinition {
+    /// One that loads these fields of JSON messages.
+    init(
+        job: String, table: String, fields: [String], properties: [(name: String, value: String)] = [],
+        brokers: String, topic: String
+    ) {
+        self.init(
+            job: job, table: table, columns: fields.map { Column(name: $0) },
+            properties: [("format", "json")] + properties, brokers: brokers, topic: topic)
+    }
+}
+
 /// What SHOW ROUTINE LOAD says, and what follows from it, without a Doris.
 @Suite struct JobTests {
     static func job(_ values: [String: String]) -> LoadJob? {
@@ -8,7 +20,7 @@ import Testing
         return LoadJob(DorisResult(titles: Array(all.keys), rows: [Array(all.values)]), row: 0)
     }
 
-    static let load = LoadDefinition(job: "l", table: "t", columns: ["a", "b", "c"], brokers: "k:1", topic: "q")
+    static let load = LoadDefinition(job: "l", table: "t", fields: ["a", "b", "c"], brokers: "k:1", topic: "q")
 
     @Test func theNextOffsetIsOneAfterTheLastConsumed() throws {
         let job = try #require(

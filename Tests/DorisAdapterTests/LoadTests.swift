@@ -32,7 +32,7 @@ struct LoadTests {
             configuration other: DorisConfiguration? = nil, partitions: Int? = nil
         ) throws -> DorisSchemaStore {
             let load = LoadDefinition(
-                job: "l", table: "t", columns: columns,
+                job: "l", table: "t", fields: columns,
                 properties: [("max_batch_interval", "1"), ("max_error_number", "0")] + properties, brokers: brokers,
                 topic: topic.name)
             return DorisSchemaStore(

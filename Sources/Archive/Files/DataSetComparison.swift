@@ -1,9 +1,9 @@
 /// Reads stored data sets in pieces.
-enum DataSetComparison {
+package enum DataSetComparison {
     private static let pieceSize = 262_144
 
     /// Of the file's bytes from `offset` to its end.
-    static func crc32(of file: any OpenFile, from offset: Int64) throws(FileSystemError) -> UInt32 {
+    package static func crc32(of file: any OpenFile, from offset: Int64) throws(FileSystemError) -> UInt32 {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceSize, alignment: 16)
         defer { buffer.deallocate() }
         var crc = CRC32()

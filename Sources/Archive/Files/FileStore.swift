@@ -17,13 +17,6 @@ public final class StoredFile {
     public func provenance() throws(FileSystemError) -> (Provenance, dataSetOffset: Int64)? {
         try Provenance.read(file)
     }
-
-    /// The data set is what was received, by its length and CRC-32. Reads all of it. nil without provenance.
-    public func isWhole() throws(FileSystemError) -> Bool? {
-        guard let (provenance, offset) = try provenance() else { return nil }
-        guard size == offset + provenance.dataSetSize else { return false }
-        return try DataSetComparison.crc32(of: file, from: offset) == provenance.dataSetCRC32
-    }
 }
 
 /// The stored instances: finds and lists them by nothing but the folders.
@@ -82,20 +75,6 @@ public struct FileStore: Sendable {
         return try names(folder).compactMap { name in
             name.hasSuffix(".dcm") ? UID(String(name.dropLast(4))) : nil
         }.sorted()
-    }
-
-    /// Calls the body with each instance of the tenant, series by series. Memory holds the names of the tenant's
-    /// studies and of one series at a time.
-    public func forEachInstance(
-        of tenant: TenantID, _ body: (InstanceIdentity) throws -> Void
-    ) throws {
-        for study in try studies(of: tenant) {
-            for series in try series(of: study, tenant: tenant) {
-                for instance in try instances(of: series, study: study, tenant: tenant) {
-                    try body(InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance))
-                }
-            }
-        }
     }
 
     /// Empty when the folder is missing, or is none.

@@ -135,9 +135,6 @@ public final class Spool: Sendable {
     /// An emptied file may be used again.
     func takeBack(_ number: UInt64) { pool.withLock { $0.ready.append(number) } }
 
-    /// Files ready for use.
-    package var readyCount: Int { pool.withLock { $0.ready.count } }
-
     /// Bytes that can still be written.
     public func freeBytes() throws(FileSystemError) -> Int64 { try fileSystem.freeBytes(folder) }
 }

@@ -104,15 +104,3 @@ public struct DeadLetter: Sendable {
         self.detail = detail
     }
 }
-
-/// Where dead letters are kept and seen.
-public protocol DeadLetterStore: Sendable {
-    func count() throws -> Int
-    /// How many of each reason.
-    func counts() throws -> [String: Int]
-    /// The oldest ones.
-    func list(limit: Int) throws -> [DeadLetter]
-    /// Publishes the oldest ones again, of one reason or of any, and takes them out.
-    /// - Returns: how many.
-    func replay(reason: String?, limit: Int) throws -> Int
-}

@@ -77,17 +77,6 @@ public protocol SeriesSnapshot: AnyObject {
     func forEachInstance(_ body: (_ sopInstanceUID: String, _ json: RawSpan) throws -> Bool) throws
 }
 
-extension SeriesSnapshot {
-    public func sopInstanceUIDs() throws -> [String] {
-        var uids: [String] = []
-        try forEachInstance { uid, _ in
-            uids.append(uid)
-            return true
-        }
-        return uids
-    }
-}
-
 /// A part of an open file.
 public struct StoredBody: Sendable {
     /// Open for reading; the snapshot's: `dup` it to keep it longer than the snapshot.

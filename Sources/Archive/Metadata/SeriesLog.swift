@@ -28,8 +28,6 @@ enum SeriesLog {
         var entries: [Entry] = []
         /// Behind the last good record.
         var validEnd = 0
-        /// Damaged bytes before it.
-        var damagedBytes = 0
         /// The bytes of the file from 0, when it is small enough to be kept.
         var bytes: [UInt8] = []
     }
@@ -69,7 +67,6 @@ enum SeriesLog {
         var position = 0
         while position + headerBytes <= size {
             if let length = try record(at: position, &window, &contents) {
-                contents.damagedBytes += position - contents.validEnd
                 position += length
                 contents.validEnd = position
             } else if let next = try window.find(magic, from: position + 1) {

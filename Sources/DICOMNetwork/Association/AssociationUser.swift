@@ -36,9 +36,6 @@ public final class AssociationUser {
         public var callingAETitle = "WADO"
         public var contexts: [ProposedContext]
         public var maximumLength: UInt32 = 131_072
-        public var connectMilliseconds = 10_000
-        /// For each answer, and for a peer that takes no data.
-        public var responseMilliseconds = 60_000
 
         public init(host: String, port: UInt16, calledAETitle: String, contexts: [ProposedContext]) {
             self.host = host
@@ -94,6 +91,10 @@ public final class AssociationUser {
     private var received = 0..<0
     private var messageID: UInt16 = 0
 
+    private static let connectMilliseconds = 10_000
+    /// For each answer, and for a peer that takes no data.
+    private static let responseMilliseconds = 60_000
+
     /// Connects and negotiates.
     public init(_ configuration: Configuration) throws(AssociationError) {
         guard let encoder = PDVEncoder(peerMaximum: 0) else { throw .protocolViolation("") }
@@ -102,11 +103,10 @@ public final class AssociationUser {
         do {
             socket = try StreamSocket.connect(
                 host: configuration.host, port: configuration.port,
-                timeoutMilliseconds: configuration.connectMilliseconds)
+                timeoutMilliseconds: Self.connectMilliseconds)
         } catch { throw .transport(error) }
         socket.setTimeouts(
-            readMilliseconds: configuration.responseMilliseconds,
-            writeMilliseconds: configuration.responseMilliseconds)
+            readMilliseconds: Self.responseMilliseconds, writeMilliseconds: Self.responseMilliseconds)
         var request = AssociateRequest(
             calledAETitle: configuration.calledAETitle, callingAETitle: configuration.callingAETitle,
             contexts: configuration.contexts)

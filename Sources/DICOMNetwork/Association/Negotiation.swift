@@ -40,17 +40,13 @@ public struct AcceptorPolicy: Sendable {
     static let explicitVRBigEndian = "1.2.840.10008.1.2.2"
 }
 
-/// The outcome of negotiation, for the acceptor's user. `Hashable` but for secrets nothing of it may go into logs
-/// except titles and counts.
+/// The outcome of negotiation, for the acceptor's user. A user identity, which may be a secret, is not carried on.
 public struct NegotiatedAssociation: Sendable {
     public var calledAETitle: String
     public var callingAETitle: String
     /// The accepted contexts by ID.
     public var contexts: [UInt8: NegotiatedContext]
     public var peerMaximumLength: UInt32
-    public var peerImplementationClassUID: String
-    public var peerImplementationVersionName: String
-    public var userIdentity: UserIdentity?
 }
 
 extension AcceptorPolicy {
@@ -106,10 +102,7 @@ extension AcceptorPolicy {
             accept,
             NegotiatedAssociation(
                 calledAETitle: request.calledAETitle, callingAETitle: request.callingAETitle, contexts: accepted,
-                peerMaximumLength: request.user.maximumLength,
-                peerImplementationClassUID: request.user.implementationClassUID,
-                peerImplementationVersionName: request.user.implementationVersionName,
-                userIdentity: request.user.userIdentity))
+                peerMaximumLength: request.user.maximumLength))
     }
 
     private func decide(_ context: ProposedContext, role: RoleSelection?) -> (ContextResult.Reason, String) {

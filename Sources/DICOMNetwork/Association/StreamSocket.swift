@@ -91,12 +91,6 @@ final class StreamSocket: Sendable {
         _ = Glibc.shutdown(descriptor, Int32(how))
     }
 
-    /// Waits until there is something to read (or the peer has closed); false when the time is over.
-    func waitReadable(milliseconds: Int) -> Bool {
-        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return poll(&poller, 1, Int32(clamping: milliseconds)) > 0
-    }
-
     /// The peer's numeric address, IPv4 in its own form.
     var peerAddress: String {
         var storage = sockaddr_storage()

@@ -131,16 +131,12 @@ public enum Command {
     public static let errorComment = Tag(0x0000_0902)
     /// (0000,1000)
     public static let affectedSOPInstanceUID = Tag(0x0000_1000)
-    /// (0000,1030)
-    public static let moveOriginatorAETitle = Tag(0x0000_1030)
 
     /// Command Data Set Type when there is no data set.
     public static let noDataSet: UInt16 = 0x0101
 
     public static let storeRequest: UInt16 = 0x0001
-    public static let storeResponse: UInt16 = 0x8001
     public static let echoRequest: UInt16 = 0x0030
-    public static let echoResponse: UInt16 = 0x8030
     public static let cancelRequest: UInt16 = 0x0FFF
 }
 

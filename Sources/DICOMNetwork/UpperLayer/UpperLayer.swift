@@ -81,7 +81,7 @@ public struct UpperLayer: Sendable {
         }
     }
 
-    /// What a local event leads to. Data itself is framed by the driver when `canSendData`.
+    /// What a local event leads to. Data itself is framed by the driver.
     public mutating func connect() -> [Effect] { local(.associateRequestPrimitive) }
 
     public mutating func connected(_ request: AssociateRequest) -> [Effect] {
@@ -104,7 +104,6 @@ public struct UpperLayer: Sendable {
     public mutating func requestRelease() -> [Effect] { local(.releaseRequestPrimitive) }
     public mutating func respondToRelease() -> [Effect] { local(.releaseResponsePrimitive) }
     public mutating func transportClosed() -> [Effect] { local(.transportClosed) }
-    public mutating func timerExpired() -> [Effect] { local(.timerExpired) }
 
     /// The user gives up, or the provider for a reason that shows only above this layer.
     public mutating func abort(_ abort: Abort) -> [Effect] {
@@ -112,8 +111,6 @@ public struct UpperLayer: Sendable {
         perform(machine.handle(.abortPrimitive), abort: abort, effects: &effects)
         return effects
     }
-
-    public var canSendData: Bool { state == .established || state == .awaitingLocalRelease }
 
     private mutating func local(_ event: UpperLayerStateMachine.Event) -> [Effect] {
         var effects: [Effect] = []

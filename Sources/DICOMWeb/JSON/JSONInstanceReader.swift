@@ -73,26 +73,6 @@ public struct JSONInstanceReader: Sendable {
         if let failure { throw failure }
     }
 
-    /// Where the objects of a JSON array of instances lie.
-    public static func objects(in json: RawSpan) throws(DICOMJSONError) -> [Range<Int>] {
-        var ranges: [Range<Int>] = []
-        let failure = json.withUnsafeBytes { bytes -> DICOMJSONError? in
-            do throws(DICOMJSONError) {
-                var scanner = JSONScanner(bytes)
-                try scanner.beginArray()
-                while try scanner.nextElement() {
-                    let start = scanner.position
-                    try scanner.skipObject()
-                    ranges.append(start..<scanner.position)
-                }
-                try scanner.end()
-                return nil
-            } catch { return error }
-        }
-        if let failure { throw failure }
-        return ranges
-    }
-
     static func key(_ tag: Tag) -> UInt64 {
         var key: UInt64 = 0
         for shift in stride(from: 28, through: 0, by: -4) {
@@ -145,23 +125,10 @@ struct JSONScanner {
     }
 
     mutating func begin() throws(DICOMJSONError) { try take(0x7B) }
-    mutating func beginArray() throws(DICOMJSONError) { try take(0x5B) }
 
     mutating func end() throws(DICOMJSONError) {
         skipWhitespace()
         guard position == count else { throw DICOMJSONError(.trailingBytes, at: position) }
-    }
-
-    mutating func nextElement() throws(DICOMJSONError) -> Bool {
-        skipWhitespace()
-        if position < count, byte(position) == 0x5D {
-            position += 1
-            return false
-        }
-        if !isFirst { try take(0x2C) }
-        isFirst = false
-        skipWhitespace()
-        return true
     }
 
     /// The next attribute's eight digits as a big-endian number, its colon read; nil at the object's end.

@@ -15,8 +15,6 @@ public struct DorisError: RetriableError, Equatable, CustomStringConvertible {
         self.message = message
     }
 
-    /// Unknown database.
-    static let unknownDatabase = 1049
     /// An answer that is not of the shape that Doris' manual tells.
     static let unexpectedAnswer = 2027
 

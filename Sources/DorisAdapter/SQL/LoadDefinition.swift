@@ -6,6 +6,11 @@ package struct LoadDefinition: Sendable {
         package let name: String
         /// What Doris computes when it loads; nil for a field of the message.
         package let expression: String?
+
+        package init(name: String, expression: String? = nil) {
+            self.name = name
+            self.expression = expression
+        }
     }
 
     package var job: String
@@ -17,30 +22,26 @@ package struct LoadDefinition: Sendable {
     /// Properties of Kafka's client, with `property.` before them.
     package var clientProperties: [(name: String, value: String)]
 
-    /// The job of the spec.
-    package init(_ load: RoutineLoad) {
-        job = load.job
-        table = load.table
-        columns = load.columns.map { Column(name: $0, expression: nil) }
-        columns += load.computed.map { Column(name: $0.column, expression: $0.expression) }
-        properties = load.properties
-        brokers = load.brokers
-        topic = load.topic
-        clientProperties = [("property.kafka_default_offsets", LoadDefinition.Offset.beginning.description)]
-    }
-
-    /// One that loads these fields of JSON messages, for tests.
     package init(
-        job: String, table: String, columns: [String], properties: [(name: String, value: String)] = [],
-        brokers: String, topic: String
+        job: String, table: String, columns: [Column], properties: [(name: String, value: String)], brokers: String,
+        topic: String
     ) {
         self.job = job
         self.table = table
-        self.columns = columns.map { Column(name: $0, expression: nil) }
-        self.properties = [("format", "json")] + properties
+        self.columns = columns
+        self.properties = properties
         self.brokers = brokers
         self.topic = topic
         clientProperties = [("property.kafka_default_offsets", LoadDefinition.Offset.beginning.description)]
+    }
+
+    /// The job of the spec.
+    package init(_ load: RoutineLoad) {
+        self.init(
+            job: load.job, table: load.table,
+            columns: load.columns.map { Column(name: $0) }
+                + load.computed.map { Column(name: $0.column, expression: $0.expression) },
+            properties: load.properties, brokers: load.brokers, topic: load.topic)
     }
 
     /// Where a job begins: the next offset of each partition.

@@ -1,3 +1,4 @@
+internal import ArchiveSchema
 import CLibPQ
 
 #if canImport(Glibc)
@@ -126,18 +127,14 @@ public final class PostgresConnection: @unchecked Sendable {
     ///   - tuples: binary tuples one after the other, without the stream's header and trailer.
     public func copyIn(_ sql: String, tuples: [UInt8], operation: String) throws(PostgresError) {
         try check(PQexec(raw, sql), expecting: PGRES_COPY_IN, operation: operation)
-        // PGCOPY\n\377\r\n\0, flags, length of the extension: the header of the binary format.
-        let header: [UInt8] = [
-            0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00, 0, 0, 0, 0, 0, 0, 0, 0,
-        ]
-        var isSent = put(header[...])
+        var isSent = put(CopyFormat.header[...])
         var start = 0
         while isSent && start < tuples.count {
             let end = min(start + (1 << 20), tuples.count)
             isSent = put(tuples[start..<end])
             start = end
         }
-        isSent = isSent && put([0xFF, 0xFF])
+        isSent = isSent && put(CopyFormat.trailer[...])
         guard isSent, PQputCopyEnd(raw, nil) == 1 else {
             throw PostgresError(connection: raw, operation: operation)
         }

@@ -21,7 +21,6 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         /// A prepared statement that no longer fits its table.
         public static let staleStatement = Code(rawValue: "0A000")
         public static let missingStatement = Code(rawValue: "26000")
-        public static let adminShutdown = Code(rawValue: "57P01")
     }
 
     public var code: Code

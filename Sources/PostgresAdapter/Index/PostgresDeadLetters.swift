@@ -1,7 +1,7 @@
 public import Archive
 
 /// The messages that could never succeed, in the table `bus_dead_letter`: one row for each, until it is replayed.
-public final class PostgresDeadLetters: DeadLetterStore {
+public final class PostgresDeadLetters: Sendable {
     private let pool: PostgresPool
     private let producer: (any EventProducer)?
 

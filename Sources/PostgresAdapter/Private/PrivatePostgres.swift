@@ -15,12 +15,10 @@ public final class PrivatePostgres {
         public var loopbackPort: Int?
         /// `shared_buffers` in MiB.
         public var sharedBuffersMiB = 128
-        public var maxConnections = 100
         /// Ends the server when this process ends, however it ends: for tests.
         public var endsWithProcess = false
         /// False gives up durability for speed: for tests of everything else.
         public var isDurable = true
-        public var startTimeoutSeconds = 60
 
         public init(folder: String) { self.folder = folder }
     }
@@ -62,11 +60,9 @@ public final class PrivatePostgres {
     private var logPath: String { configuration.folder + "/postgres.log" }
 
     /// Makes the cluster if there is none, starts the server, makes the database, and waits until it answers.
-    /// - Parameter timeoutSeconds: How long it waits; nil takes the configuration's. A server that did not answer in
-    ///   time stays, and may answer later.
-    public func start(timeoutSeconds: Int? = nil) throws(PrivatePostgresError) {
+    /// - Parameter timeout: How long it waits; a server that did not answer in time stays, and may answer later.
+    public func start(timeoutSeconds timeout: Int = 60) throws(PrivatePostgresError) {
         guard processID == 0 else { return }
-        let timeout = timeoutSeconds ?? configuration.startTimeoutSeconds
         wasRunning = false
         let programs = try PostgresPrograms.find()
         let account = try Account.forServer()
@@ -189,7 +185,7 @@ public final class PrivatePostgres {
             "unix_socket_directories": socketFolder,
             "unix_socket_permissions": "0700",
             "shared_buffers": "\(configuration.sharedBuffersMiB)MB",
-            "max_connections": "\(configuration.maxConnections)",
+            "max_connections": "100",
             "synchronous_commit": "on",
             "wal_compression": "on",
             "max_wal_size": "2GB",

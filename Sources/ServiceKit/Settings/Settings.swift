@@ -43,7 +43,7 @@ public struct Settings: Sendable {
     }
 
     /// Where the value of the setting came from.
-    public func source<Value>(of setting: Setting<Value>) -> Source { entries[setting.name]?.source ?? .default }
+    package func source<Value>(of setting: Setting<Value>) -> Source { entries[setting.name]?.source ?? .default }
 
     /// Whether anyone gave the setting a value.
     public func isSet<Value>(_ setting: Setting<Value>) -> Bool { entries[setting.name] != nil }

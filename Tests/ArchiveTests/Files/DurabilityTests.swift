@@ -122,9 +122,7 @@ struct DurabilityTests {
     static func check(_ system: PowerCutFileSystem, _ bus: Bus, _ acknowledged: [Int], _ context: String) throws {
         let store = FileStore(paths: ArchivePaths(root: "/store"), fileSystem: system)
         let traces = Set(bus.traces.withLock { $0 })
-        var found: [InstanceIdentity] = []
-        for tenant in try store.tenants() { try store.forEachInstance(of: tenant) { found.append($0) } }
-        for identity in found {
+        for identity in try store.allInstances() {
             let file = try #require(try store.open(identity))
             #expect(try file.isWhole() == true, "a file that is not whole, \(context)")
         }

@@ -88,10 +88,10 @@ struct NegotiationTests {
         ]
         request.user.asynchronousOperations = .init(invoked: 0, performed: 5)
         request.user.userIdentity = UserIdentity(type: 1, responseRequested: false, primary: [0x6A], secondary: [])
-        let (accept, association) = try #require(Self.accepted(Self.policy, request))
+        let (accept, _) = try #require(Self.accepted(Self.policy, request))
         #expect(accept.user.roles == [RoleSelection(sopClass: Self.ct, scu: true, scp: false)])
         #expect(accept.contexts.map(\.result) == [.acceptance, .userRejection])
         #expect(accept.user.asynchronousOperations == .init(invoked: 1, performed: 1))
-        #expect(association.userIdentity?.primary == [0x6A])
+        #expect(accept.user.userIdentity == nil)
     }
 }

@@ -63,18 +63,6 @@ import Testing
         #expect(tags.count == 7 && tags.last == .pixelData)
     }
 
-    @Test func arrays() throws {
-        let array = [0x5B] + Self.json + [0x2C, 0x20] + Self.json + [0x2C] + Array("{}".utf8) + [0x5D, 0x0A]
-        let ranges = try JSONInstanceReader.objects(in: array.span.bytes)
-        #expect(ranges.map { Array(array[$0]) } == [Self.json, Self.json, Array("{}".utf8)])
-        #expect(try JSONInstanceReader.objects(in: Array("[]".utf8).span.bytes) == [])
-        for text in ["", "[", "[{}", "[{},", "[1]", "[{}]x", "{}"] {
-            #expect(throws: DICOMJSONError.self) {
-                try JSONInstanceReader.objects(in: Array(text.utf8).span.bytes)
-            }
-        }
-    }
-
     /// Strings of every length around eight bytes, with the mark at every place.
     @Test func stringsOfAllLengths() throws {
         for length in 0..<40 {
@@ -89,19 +77,13 @@ import Testing
 
     @Test func objectWriter() throws {
         var writer = DICOMJSONObjectWriter()
-        writer.string(.accessionNumber, .sh, nil)
-        writer.strings(.modalitiesInStudy, .cs, ["CT", "", "M\"R"])
-        writer.personName(.patientName, "Ä^B==C")
-        writer.personName(.referringPhysicianName, "")
-        writer.integer(.numberOfStudyRelatedSeries, .is, -3)
-        writer.integer(.rows, .us, nil)
-        writer.doubles(.sliceThickness, .ds, [1.5, 2])
+        writer.copy(.patientName, Array(#"{"vr":"PN"}"#.utf8))
         writer.copy(.pixelData, Array(#"{"vr":"OW"}"#.utf8))
         var bytes: [UInt8] = [0x5B]
         writer.finish(into: &bytes)
         #expect(
             String(decoding: bytes, as: UTF8.self)
-                == #"[{"00080050":{"vr":"SH"},"00080061":{"vr":"CS","Value":["CT",null,"M\"R"]},"00100010":{"vr":"PN","Value":[{"Alphabetic":"Ä^B","Phonetic":"C"}]},"00080090":{"vr":"PN"},"00201206":{"vr":"IS","Value":[-3]},"00280010":{"vr":"US"},"00180050":{"vr":"DS","Value":[1.5,2.0]},"7FE00010":{"vr":"OW"}}"#
+                == #"[{"00100010":{"vr":"PN"},"7FE00010":{"vr":"OW"}}"#
         )
     }
 }
