@@ -141,7 +141,11 @@ let samples: [URL] = DICOMFiles.all.filter { url in
         ] {
             let answer = archive.get(path)
             let tag = try #require(answer.header("ETag"))
-            #expect(archive.get(path, ["If-None-Match": tag]).status == 304)
+            // Weak where the boundary makes the bytes others each time.
+            #expect(tag.hasPrefix("W/") == answer.header("Content-Type")?.hasPrefix("multipart"))
+            for same in [tag, tag.hasPrefix("W/") ? String(tag.dropFirst(2)) : "W/" + tag, "\"x\", \(tag)"] {
+                #expect(archive.get(path, ["If-None-Match": same]).status == 304)
+            }
             try archive.add(Make.file(Make.builder(columns: 8)))
             #expect(archive.get(path, ["If-None-Match": tag]).status == 200)
             try archive.add(Make.file(Make.builder(), .implicitVRLittleEndian))

@@ -131,7 +131,8 @@ public struct UpperLayer: Sendable {
         case .ar5, .aa5: effects.append(.stopTimer)
         case .ar9: effects.append(.send(PDU.releaseResponse.encoded()))
         case .ar10: effects.append(.confirmRelease)
-        case .aa1: effects += [.send(PDU.abort(abort).encoded()), .startTimer]
+        // Of the service user's source whatever the reason was (PS3.8 table 9-9), unlike AA-8.
+        case .aa1: effects += [.send(PDU.abort(.byUser).encoded()), .startTimer]
         case .aa2: effects += [.stopTimer, .closeTransport]
         case .aa4: effects.append(.indicateClosed)
         case .aa7: effects.append(.send(PDU.abort(abort).encoded()))

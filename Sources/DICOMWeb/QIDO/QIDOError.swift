@@ -6,8 +6,6 @@ public struct QIDOError: Error, Hashable, Sendable, CustomStringConvertible {
         case malformedQuery
         /// More parameters, values or bytes than the limits allow.
         case tooLarge
-        /// A name that is neither a parameter of QIDO-RS nor an attribute.
-        case unknownParameter
         /// A parameter that may be given once has two different values.
         case duplicate
         /// A value that its attribute or parameter cannot have.

@@ -83,11 +83,12 @@ public struct QIDOQuery: Hashable, Sendable {
                 if try Self.boolean(item) { warnings.append("multiplevaluematching is not supported and was ignored") }
             case "emptyvaluematching", "accept", "charset", "": break
             default:
+                // PS3.18 8.3: an unsupported parameter is ignored; who mistyped an attribute learns it from the warning.
                 guard let path = AttributePath(item.name) else {
-                    throw QIDOError(
-                        .unknownParameter, item.name,
-                        "neither a parameter of a search nor an attribute; attributes are named by keyword"
-                            + " (PatientID), by tag (00100020) or by a path of these (00400275.00400009)")
+                    warn(
+                        "\(Self.word(item.name[...], or: "a parameter")) is neither a parameter of a search nor an"
+                            + " attribute (PatientID, 00100020, 00400275.00400009) and was ignored", limits)
+                    continue
                 }
                 if let earlier = sent.updateValue(item.value, forKey: path) {
                     // Some viewers send StudyInstanceUID twice.
@@ -122,10 +123,8 @@ public struct QIDOQuery: Hashable, Sendable {
                 continue
             }
             guard let path = AttributePath(Self.trimmed(name)) else {
-                // Unlike an unknown attribute to match, it makes no result wrong.
-                let isWord = name.utf8.count <= 64 && name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-                let warning = "includefield\(isWord ? " \(name)" : "") is no known attribute and was ignored"
-                if !warnings.contains(warning), warnings.count < limits.parameters { warnings.append(warning) }
+                let field = Self.word(name, or: "")
+                warn("includefield\(field.isEmpty ? "" : " " + field) is no known attribute and was ignored", limits)
                 continue
             }
             guard included.insert(path).inserted else { continue }
@@ -134,6 +133,16 @@ public struct QIDOQuery: Hashable, Sendable {
             }
             includeFields.append(path)
         }
+    }
+
+    private mutating func warn(_ warning: String, _ limits: Limits) {
+        if !warnings.contains(warning), warnings.count < limits.parameters { warnings.append(warning) }
+    }
+
+    /// The name itself when a header may hold it, and it is no longer than a name.
+    private static func word(_ name: Substring, or other: String) -> String {
+        name.utf8.count <= 64 && name.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }
+            ? String(name) : other
     }
 
     private static func once<Value: Equatable>(
@@ -147,10 +156,9 @@ public struct QIDOQuery: Hashable, Sendable {
 
     private static func number(_ item: Item) throws(QIDOError) -> Int {
         let digits = item.value.utf8
-        guard (1...18).contains(digits.count), digits.allSatisfy({ (0x30...0x39).contains($0) }),
-            let number = Int(item.value)
+        guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) })
         else { throw QIDOError(.invalidValue, item.name, "not a whole number of 0 or more") }
-        return min(number, Int(Int32.max))
+        return min(Int(item.value) ?? .max, Int(Int32.max))
     }
 
     private static func boolean(_ item: Item) throws(QIDOError) -> Bool {

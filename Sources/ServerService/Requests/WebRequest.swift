@@ -57,13 +57,15 @@ struct WebRequest {
         return wanted > 0 && wanted >= identity ?? 0
     }
 
-    /// Whether `If-None-Match` names this entity tag, which has its quotation marks (RFC 9110 13.1.2).
+    /// Whether `If-None-Match` names this entity tag, which has its quotation marks; weak ones are the same as strong
+    /// ones (RFC 9110 13.1.2).
     func isUnchanged(_ tag: String) -> Bool {
         guard let header = http.headers.joined("if-none-match") else { return false }
+        func strong(_ tag: Substring) -> Substring { tag.hasPrefix("W/") ? tag.dropFirst(2) : tag }
         for item in header.split(separator: ",") {
             var item = item.drop { $0 == " " || $0 == "\t" }
             while item.last == " " || item.last == "\t" { item.removeLast() }
-            if item == "*" || item == tag || (item.hasPrefix("W/") && item.dropFirst(2) == tag) { return true }
+            if item == "*" || strong(item) == strong(tag[...]) { return true }
         }
         return false
     }

@@ -31,7 +31,7 @@ struct BulkDataResponder: Sendable {
         let choice = try request.negotiate([
             Representation(.octetStream, multipart: true), Representation(.octetStream),
         ])
-        let tag = "\"b\(EntityTag.text(instance.file.identity))-\(choice.isMultipart ? "m" : "s")\""
+        let tag = EntityTag.text("b", instance.file.identity, isMultipart: choice.isMultipart)
         if request.isUnchanged(tag) { return .unchanged(tag) }
         let value = try Self.segment(of: element, instance)
         var response: HTTPResponse

@@ -158,9 +158,8 @@ struct PixelResponse {
         let pixels = try PixelParts(instance)
         let parts = try parts(pixels)
         let choice = try request.negotiate(Self.offers(instance.layout, isSingle: parts.count == 1))
-        let tag =
-            "\"\(version)\(EntityTag.text(instance.file.identity))-\(choice.isMultipart ? "m" : "s")"
-            + "\(choice.mediaType.subtype)\""
+        let tag = EntityTag.text(
+            version, instance.file.identity, isMultipart: choice.isMultipart, choice.mediaType.subtype)
         if request.isUnchanged(tag) {
             response = .unchanged(tag)
             return
@@ -281,7 +280,12 @@ private final class PixelSegments: Sendable {
 }
 
 enum EntityTag {
-    static func text(_ identity: HTTPFile.Identity) -> String {
-        "\(String(identity.inode, radix: 36))-\(String(identity.modified, radix: 36))-\(String(identity.size, radix: 36))"
+    /// The tag of an answer from a file. Of a multipart one it is weak: its boundary is another one each time.
+    static func text(
+        _ kind: String, _ identity: HTTPFile.Identity, isMultipart: Bool, _ form: String = ""
+    ) -> String {
+        let file = [Int(truncatingIfNeeded: identity.inode), Int(identity.modified), identity.size]
+            .map { String($0, radix: 36) }.joined(separator: "-")
+        return "\(isMultipart ? "W/" : "")\"\(kind)\(file)-\(isMultipart ? "m" : "s")\(form)\""
     }
 }

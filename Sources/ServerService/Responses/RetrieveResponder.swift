@@ -25,8 +25,8 @@ struct RetrieveResponder: Sendable {
         }
         let chosen = try request.negotiate(offers.map(\.0))
         guard let form = offers.first(where: { $0.0 == chosen })?.1 else { throw .notAcceptable("") }
-        let tag =
-            "\"i\(EntityTag.text(instance.file.identity))-\(chosen.isMultipart ? "m" : "s")\(form == .stored ? "" : "x")\""
+        let tag = EntityTag.text(
+            "i", instance.file.identity, isMultipart: chosen.isMultipart, form == .stored ? "" : "x")
         if request.isUnchanged(tag) { return .unchanged(tag) }
         let export = try Self.export(instance, form)
         var response: HTTPResponse

@@ -223,7 +223,7 @@ import Testing
         // Before the association: HTTP. In it: an unknown PDU, a second request, data in a context that there is not.
         let stray = Peer(port: acceptor.port)
         stray.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
-        #expect(stray.receive() == PDU.abort(.unrecognizedPDU).encoded())
+        #expect(stray.receive() == PDU.abort(.byUser).encoded())
         for (bytes, abort) in [
             ([0x09, 0, 0, 0, 0, 0], Abort.unrecognizedPDU), (Self.request(), .unexpectedPDU),
             (PDUTests.data([(99, 3, [1])]), .unexpectedParameter), (PDUTests.data([(3, 3, [1])]), .invalidParameter),
