@@ -31,6 +31,10 @@ NAMES = [
 SEARCH = {
     "text": ["exact", "wildcard", "fuzzy"], "age": ["exact"], "uid": ["uid"], "date": ["date"], "time": ["time"],
     "int": ["number"], "bigint": ["number"], "double": ["number"]}
+# Columns that the archive fills, and from what.
+FROM = {name: name for name in [
+    "file_size", "source_ip", "received_time", "transfer_syntax_uid", "trace_id", "worker_node_id", "sop_class_uid", "file_path"]}
+FROM["tenant_id"] = "tenant"
 UIDS = {"study_uid": 0x0020000D, "series_uid": 0x0020000E, "sop_uid": 0x00080018}
 # What says how others are read, and what the archive fills by itself.
 EXCLUDED = {0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
@@ -51,6 +55,9 @@ SEQUENCES = [
     if keyword in KEYWORDS and not retired and vr == "SQ" and tag >> 16 > 4]
 
 
+BY_VR = {vr: [element for element in ELEMENTS if element[1] == vr] for vr in CHOICES}
+
+
 class Column:
     """A column that an attribute fills; `path` are (tag, item) of the sequences around it, the item `*` for all."""
 
@@ -62,7 +69,9 @@ class Column:
             self.keyword = '(%04X,"%s",%02X)' % (self.tag >> 16, self.creator, self.tag & 0xFF)
             vm = "1"
         else:
-            self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS)
+            # Most elements have one of a few VRs: half of the columns give each VR its turn.
+            by_vr = [elements for elements in BY_VR.values() if elements]
+            self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS if rng.random() < 0.5 else rng.choice(by_vr))
         self.path, words = [], []
         for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3])):
             (tag, keyword), item = rng.choice(SEQUENCES), rng.choice([0, 0, 1, 2, "*"])
@@ -106,11 +115,14 @@ class Column:
 class Table:
     def __init__(self, rng, name, searched):
         self.name = name
-        self.key = rng.choice([
-            ["tenant_id", "sop_uid"], ["tenant_id", "study_uid", "series_uid", "sop_uid"], ["sop_uid"],
-            ["tenant_id", "study_uid"], ["series_uid", "tenant_id"]])
-        columns = [self.uid(uid) if uid in UIDS else {"name": "tenant_id", "from": "tenant"} for uid in self.key]
-        names = set(self.key)
+        # Any UIDs in any order, the tenant or not; of tables by month the time as well.
+        self.key = rng.sample(list(UIDS), rng.randint(1, 3)) + ["tenant_id"] * (rng.random() < 0.7)
+        rng.shuffle(self.key)
+        is_by_month = rng.random() < 0.3
+        if is_by_month:
+            self.key.insert(rng.randint(0, len(self.key)), "received_time")
+        columns = [self.key_column(name) for name in self.key]
+        names = {*self.key, *FROM, "study_uid_hash", "state"}
         self.columns = []
         for _ in range(rng.randint(3, 24)):
             column_name = rng.choice(NAMES) if rng.random() < 0.25 else "c%d_%s" % (len(columns), rng.choice("abc"))
@@ -119,7 +131,7 @@ class Table:
             names.add(column_name)
             self.columns.append(Column(rng, column_name, searched))
             columns.append(self.columns[-1].spec)
-        for extra in rng.sample(["file_size", "source_ip", "received_time", "transfer_syntax_uid", "trace_id"], rng.randint(0, 3)):
+        for extra in rng.sample([name for name in FROM if name not in self.key], rng.randint(0, 4)):
             columns.append({"name": extra, "from": extra})
         if "study_uid" in self.key and rng.random() < 0.5:
             columns.append({"name": "study_uid_hash", "from": "hash(StudyInstanceUID)"})
@@ -134,12 +146,16 @@ class Table:
         self.spec = {
             "about": "Random rows.", "level": "instance", "stores": ["postgres", "doris"], "key": self.key,
             "indexes": [list(i) for i in dict.fromkeys(map(tuple, indexes))],
-            "doris": {"distribute_by": [rng.choice([k for k in self.key if k != "tenant_id"])], "buckets": rng.choice([2, 8])},
+            "doris": {"distribute_by": [rng.choice([k for k in self.key if k in UIDS])], "buckets": rng.choice([2, 8])},
             "load": {"job": name + "_load", "topic": name + "_queue"},
             "columns": columns[:len(self.key)] + tail}
+        if is_by_month:
+            self.spec["partition"] = {"by": "received_time", "every": "month"}
 
     @staticmethod
-    def uid(name):
+    def key_column(name):
+        if name not in UIDS:
+            return {"name": name, "from": FROM[name]}
         keyword = {"study_uid": "StudyInstanceUID", "series_uid": "SeriesInstanceUID", "sop_uid": "SOPInstanceUID"}[name]
         return {"name": name, "tag": keyword, "required": True}
 
@@ -160,6 +176,27 @@ class Spec:
 
 
 UNKNOWN = object()      # what is to be read back is not foretold, only that both databases say the same
+NOT_FINITE = [float("inf"), float("-inf"), float("nan")]
+# Values that break the rule of their VR, and what that rule is called; in a column of text they may stay as they are.
+BROKEN = {
+    "DA": [(b"20230229", "not-a-date"), (b"00000101", "not-a-date"), (b"19000229", "not-a-date"), (b"not it", "not-a-date")],
+    "TM": [(b"246060", "not-a-time"), (b"1", "not-a-time"), (b"120000.", "not-a-time")],
+    "DT": [(b"20230229", "not-a-date-time"), (b"2024010112+99", "not-a-date-time"), (b"00010101000000+1400", "out-of-range")],
+    "IS": [(b"1,5", "not-a-number"), (b"0x10", "not-a-number"), (b"9" * 40, "out-of-range")],
+    "DS": [(b"1,5", "not-a-number"), (b"1e400", "out-of-range"), (b"Infinity", "not-finite"), (b"-inf", "not-finite"),
+           (b"NaN", "not-finite")],
+    "FL": [(struct.pack("<f", number), "not-finite") for number in NOT_FINITE],
+    "FD": [(struct.pack("<d", number), "not-finite") for number in NOT_FINITE],
+    "UI": [(b"1..2", "not-a-uid"), (b"1.2.", "not-a-uid"), (b"1." + b"2" * 63, "not-a-uid"), (b"a", "not-a-uid")],
+    "AS": [(b"12", "not-an-age"), (b"1234Y", "not-an-age"), (b"033X", "not-an-age")],
+}
+
+
+class Broken:
+    """What breaks its rule is NULL, and a problem says so."""
+
+    def __init__(self, rule):
+        self.rule = rule
 
 
 def odd(rng, vr):
@@ -210,12 +247,15 @@ def good(rng, vr):
             low, high = (-2**(bits - 1), 2**(bits - 1) - 1) if signed else (0, 2**bits - 1)
             number = rng.choice([low, high, 0, 1, rng.randint(low, high)])
         return number, number
-    longest = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "PN": 60}.get(vr, 120)
+    longest = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "PN": 64}.get(vr, 120)
     if vr in ("AE", "CS", "UR"):
         text = "".join(rng.choice("ABCXYZ0189_") for _ in range(rng.randint(1, longest)))
     else:
-        text = rng.choice(["王小东", "Ω", "Doe", "Müller-Lüdenscheidt", "𠀋", "a'b\"c", "%s"]) * rng.randint(1, 12)
+        # As long as the VR allows, too: 64 Chinese characters are 192 bytes.
+        text = rng.choice(["王小东", "Ω", "Doe", "Müller-Lüdenscheidt", "𠀋", "a'b\"c", "%s"]) * rng.choice([1, 2, 12, longest])
         text = text[:longest]
+        if vr == "PN" and rng.random() < 0.3:
+            text = "=".join([text, "歐陽" * 32, "おうよう" * 16][:rng.randint(2, 3)])
     return text, text
 
 
@@ -224,8 +264,13 @@ class Value:
 
     def __init__(self, rng, vr, multiple):
         self.vr = vr
-        if rng.random() < 0.15:
+        roll = rng.random()
+        if roll < 0.1:
             self.bytes, self.meanings = odd(rng, vr), UNKNOWN
+            return
+        if roll < 0.2 and vr in BROKEN:
+            self.bytes, rule = rng.choice(BROKEN[vr])
+            self.meanings, self.texts = [Broken(rule)], [None]
             return
         count = rng.randint(1, 4) if multiple else 1
         pairs = [good(rng, vr) for _ in range(count)]
@@ -238,7 +283,21 @@ class Value:
 
 
 def expected(column, instance):
-    """What the column holds; UNKNOWN when a value was odd."""
+    """What the column holds, UNKNOWN when a value was odd, and the rules that were broken."""
+    found = found_values(column, instance)
+    if found is UNKNOWN:
+        return UNKNOWN, set()
+    one_or_all = found if column.is_array else [found]
+    rules = {value.rule for value in one_or_all or [] if isinstance(value, Broken)}
+    if not column.is_array:
+        return (None if rules else found), rules
+    values = found and [None if isinstance(value, Broken) else value for value in found]
+    # Whether NULLs alone are an array is not said.
+    return (values if not rules or any(value is not None for value in values) else UNKNOWN), rules
+
+
+def found_values(column, instance):
+    """What is at the column's path, values that broke their rule among it."""
     values = [item.get(instance.tag(column, item), (None, None, None))[2] for item in instance.items(column)]
     if any(value is not None and value.meanings is UNKNOWN for value in values):
         return UNKNOWN
@@ -246,6 +305,8 @@ def expected(column, instance):
         found = [element(column, value, n) for value in values if value for n in range(len(value.meanings))]
     else:
         found = [value and element(column, value, column.choice if type(column.choice) is int else 0) for value in values]
+    if any(one is UNKNOWN for one in found):
+        return UNKNOWN
     if not column.is_array:
         return found[0] if found else None
     return found if any(one is not None for one in found) else None
@@ -253,6 +314,11 @@ def expected(column, instance):
 
 def element(column, value, index):
     """The value of this index as the column holds it."""
+    if isinstance(broken := value.meanings[0], Broken):
+        # A whole number may be too large for its own kind and not for a double.
+        if column.kind == "text" or column.kind == "double" and value.vr == "IS":
+            return UNKNOWN
+        return broken if index == 0 else None
     if column.choice is True:
         return "\\".join(value.texts)[:column.limit]
     if index >= len(value.meanings):

@@ -11,12 +11,13 @@ import sys
 import pytest
 from conftest import ROOT
 from data_sets import write_file
-from random_specs import UNKNOWN, Instance, Spec, expected
+from random_specs import BROKEN, UNKNOWN, Instance, Spec, expected
 
 sys.path.insert(0, str(ROOT / "Tests" / "DorisStandIn"))
 
 SEED = int(os.environ.get("SEED", "2026"))
 SPECS, INSTANCES = 20, 30
+OF_ARCHIVE = {"tenant_id": "t1"}
 COPY_HEAD, COPY_TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
@@ -125,24 +126,33 @@ def as_doris_has_it(message):
 def test_values_are_what_the_attributes_mean(rows, tables, instances):
     """The messages hold what was put into the data sets; odd values are NULL or cut, with a rule that says so."""
     checked = odd = 0
+    seen, wide = set(), 0
     for table in tables:
         for number, instance in enumerate(instances):
             message, _, rules = rows[table.name, number]
             message = json.loads(message)
             odd += len(rules)
-            broken = {rule.split(":")[0] for rule in rules}
-            for name in table.key:
-                assert message[name] == instance.uids.get(name, "t1")
+            broken = {}
+            for column, rule in (rule.split(":") for rule in rules):
+                broken.setdefault(column, set()).add(rule)
+            for name in set(table.key) - {"received_time"}:
+                assert message[name] == {**instance.uids, **OF_ARCHIVE}[name]
             for column in table.columns:
-                want, got = expected(column, instance), message[column.name]
+                (want, breaks), got = expected(column, instance), message[column.name]
+                where = (table.name, column.spec, number)
+                assert breaks <= broken.get(column.name, set()), where
+                seen |= breaks
                 if want is UNKNOWN:
                     continue
-                where = (table.name, column.spec, number)
+                if isinstance(got, str):
+                    wide = max(wide, len(got.encode()))
                 assert got == comparable(want), where
-                if want is not None and not column.is_array:
+                if want is not None and not column.is_array and not breaks:
                     assert column.name not in broken or column.kind == "text", where
                 checked += 1
     assert checked > 5000 and odd > 500
+    assert seen == {rule for values in BROKEN.values() for _, rule in values}
+    assert wide >= 3 * 64 * 3, "a person name of three times 64 Chinese characters"
 
 
 def test_postgres_reads_back_the_message(generated, rows, tables, instances, psql):
