@@ -10,11 +10,15 @@ final class Backends: Sendable {
     let pool: PostgresPool?
     let bus: any EventBus
     private let topicLogs: TopicLogStore?
+    private let migration: BackgroundMigration?
 
     /// - Parameters:
     ///   - sessions: with the database at most.
     ///   - needsDatabase: false for a service that uses the bus alone.
-    init(_ context: ServiceContext, sessions: Int, name: String, needsDatabase: Bool = true) throws {
+    ///   - isService: whether it is there for long, and builds beside its work what a new schema needs.
+    init(
+        _ context: ServiceContext, sessions: Int, name: String, needsDatabase: Bool = true, isService: Bool = true
+    ) throws {
         let settings = context.settings
         let kafka = try ArchiveBus.kafka(settings, program: name, logger: context.logger)
         if let kafka { try Self.prepare(kafka, context.logger) }
@@ -28,6 +32,9 @@ final class Backends: Sendable {
             bus = kafka ?? PostgresEventBus(pool: pool)
         }
         topicLogs = hasTopicLogs ? TopicLogStore(producer: try bus.makeProducer()) : nil
+        migration =
+            try isService && pool != nil
+            ? BackgroundMigration(settings[WadoSettings.database], name: name, logger: context.logger) : nil
     }
 
     /// What cannot become well by itself ends the start.
@@ -73,6 +80,7 @@ final class Backends: Sendable {
     }
 
     func close() {
+        migration?.stop()
         topicLogs?.close()
         pool?.close()
     }
@@ -87,6 +95,6 @@ extension Backends {
         try self.init(
             ServiceContext(
                 settings: settings, folder: DataFolder(settings[WadoSettings.data]), logger: .silent,
-                metrics: MetricsRegistry()), sessions: sessions, name: "wado reindex")
+                metrics: MetricsRegistry()), sessions: sessions, name: "wado reindex", isService: false)
     }
 }

@@ -6,14 +6,30 @@ public struct SchemaStep: Hashable, Sendable {
     public let reason: String
     /// What is run, in order; each can be run again after a failure.
     public let statements: [String]
-    /// True when it could lose data, or make a program that now runs fail: never done by itself.
-    public let isDestructive: Bool
+    public let occasion: Occasion
 
-    public init(object: String, reason: String, statements: [String], isDestructive: Bool = false) {
+    /// When a step is done, and by whom.
+    public enum Occasion: Hashable, Sendable {
+        /// By a service before it works.
+        case start
+        /// By a service beside its work, which can do without it for a while: it takes long and holds nobody up.
+        case background
+        /// By a person's `apply`: it holds everybody up for long.
+        case maintenance
+        /// By a person's `apply --allow-destructive`: it could lose data, or make a program that now runs fail.
+        case decision
+        /// By nobody until something is out of the way, which the reason names.
+        case hindered
+    }
+
+    /// True when it could lose data, or make a program that now runs fail.
+    public var isDestructive: Bool { occasion == .decision }
+
+    public init(object: String, reason: String, statements: [String], occasion: Occasion = .start) {
         self.object = object
         self.reason = reason
         self.statements = statements
-        self.isDestructive = isDestructive
+        self.occasion = occasion
     }
 }
 

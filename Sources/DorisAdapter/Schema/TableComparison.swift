@@ -64,7 +64,7 @@ package struct TableComparison {
             Change(
                 step: SchemaStep(
                     object: name, reason: reason, statements: clauses.map { "ALTER TABLE \(table) \($0)" },
-                    isDestructive: isDestructive),
+                    occasion: isDestructive ? .decision : .start),
                 effect: effect))
     }
 
@@ -222,7 +222,7 @@ package struct TableComparison {
                     "\(reason), which Doris cannot change: the table is kept as \(asideName), and an empty one takes "
                     + "its place",
                 statements: ["ALTER TABLE \(table) RENAME \(DorisText.name(asideName))", wanted.createStatement],
-                isDestructive: true),
+                occasion: .decision),
             effect: .replacesTable)
     }
 

@@ -12,6 +12,8 @@ public final class PostgresConnection: @unchecked Sendable {
     private var statements: [String: String] = [:]
     private var statementOrder: [String] = []
     private var nextStatement = 0
+    /// As it was given.
+    let connectionString: String
     private var parameterBytes: [UInt8] = []
     private var done: Set<String> = []
 
@@ -38,6 +40,7 @@ public final class PostgresConnection: @unchecked Sendable {
             throw PostgresError(code: .connectionFailure, operation: "connect", message: "out of memory")
         }
         raw = connection
+        self.connectionString = connectionString
         guard PQstatus(connection) == CONNECTION_OK else {
             // All properties are set, so deinit runs and frees the connection.
             throw PostgresError(connection: connection, operation: "connect")
@@ -64,6 +67,37 @@ public final class PostgresConnection: @unchecked Sendable {
     @discardableResult
     public func run(_ sql: String, operation: String) throws(PostgresError) -> PostgresResult {
         try check(PQexec(raw, sql), operation: operation)
+    }
+
+    /// Runs one statement without parameters that may take long.
+    /// - Parameter everySecond: is asked meanwhile whether to go on; if not, the statement is cancelled.
+    func run(
+        _ sql: String, operation: String, everySecond goesOn: () -> Bool
+    ) throws(PostgresError) {
+        guard PQsendQuery(raw, sql) == 1 else { throw PostgresError(connection: raw, operation: operation) }
+        var isCancelled = false
+        while PQisBusy(raw) == 1 {
+            var descriptor = pollfd(fd: PQsocket(raw), events: Int16(POLLIN), revents: 0)
+            if poll(&descriptor, 1, 1_000) == 0 {
+                if !isCancelled && !goesOn() {
+                    isCancelled = true
+                    cancel()
+                }
+            } else if PQconsumeInput(raw) != 1 {
+                throw PostgresError(connection: raw, operation: operation)
+            }
+        }
+        // The first result is the statement's; libpq wants all of them taken.
+        let result = PQgetResult(raw)
+        while let more = PQgetResult(raw) { PQclear(more) }
+        try check(result, operation: operation)
+    }
+
+    private func cancel() {
+        guard let handle = PQgetCancel(raw) else { return }
+        defer { PQfreeCancel(handle) }
+        var text = [CChar](repeating: 0, count: 256)
+        _ = PQcancel(handle, &text, Int32(text.count))
     }
 
     /// Runs one statement; it is prepared at its first use in this session. A parameter that may be NULL is cast in

@@ -19,11 +19,13 @@ struct RowStage {
     /// For `PostgresConnection.once`.
     var create: String {
         // Rows and variants come through the same one: variants have a hash. Columns that a newer program has added, and
-        // this one does not fill, have no place in it.
-        let hash = table.variants == nil ? "" : ", NULL::varchar(20) COLLATE \"C\" AS variant_hash"
+        // this one does not fill, have no place in it; and its types are this program's, whatever becomes of the table.
+        var columns = table.postgresColumns.map { column in
+            "\(column.sqlName) \(column.type.postgresName)" + (column.type.element.isText ? " COLLATE \"C\"" : "")
+        }
+        if table.variants != nil { columns.append("variant_hash varchar(20) COLLATE \"C\"") }
         return """
-            CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) ON COMMIT DELETE ROWS AS
-            SELECT \(table.columnList)\(hash) FROM \(table.name) WITH NO DATA
+            CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) (\(columns.joined(separator: ", "))) ON COMMIT DELETE ROWS
             """
     }
 

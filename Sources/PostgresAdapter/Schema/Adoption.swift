@@ -2,8 +2,11 @@
 /// hand, in 2025 and before), where it takes more than the difference of the two catalogues to become ours. Every row
 /// stays. These steps are declared here because each of them was looked at; on any other database they do not apply.
 struct Adoption {
-    /// The tables of that script. Of others that have our names, nothing is known.
+    /// The tables of that script.
     static let tables: Set<String> = ["dicom_state_meta", "dicom_json_meta"]
+
+    /// What installs have beside them, each as its people made it.
+    static let beside: Set<String> = ["dicom_object_meta", "dicom_image_meta", "wado_access_log"]
 
     /// What a column has in rows that lack it, where ours may not be NULL. Higher than any UID, so the next instance of
     /// the series becomes its representative, or the lowest when it is indexed anew.
@@ -22,7 +25,6 @@ struct Adoption {
     /// Indexes that the key serves.
     static let superseded = ["index_state_unique": "repeats the key with one column more"]
 
-    /// Where a table of our name goes that is not of that script and cannot be ours as it is: it keeps its rows and
-    /// columns under another name.
+    /// Where a table beside them goes that cannot be ours as it is: it keeps its rows and columns under another name.
     static func asideName(_ table: String) -> String { "\(table.prefix(54))_original" }
 }

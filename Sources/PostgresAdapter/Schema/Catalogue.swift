@@ -22,8 +22,24 @@ struct Catalogue: Sendable {
         var key: Key?
         /// Without the key's.
         var indexes: [Index] = []
+        /// What others have made that depends on it.
+        var users: [User] = []
 
         func column(_ name: String) -> Column? { columns.first { $0.name == name } }
+
+        /// What hinders a change of a column's type, or its end.
+        func users(of column: Column) -> [String] {
+            users.filter { $0.column == column.name && !$0.isForeignKey }.map(\.name)
+        }
+    }
+
+    /// A view, a rule, a trigger, a policy, a generated column, a foreign key.
+    struct User: Sendable {
+        /// For people: `view public.report`.
+        var name: String
+        /// nil when it is the whole table that it depends on.
+        var column: String?
+        var isForeignKey: Bool
     }
 
     struct Column: Sendable, Equatable {
@@ -122,14 +138,24 @@ extension Catalogue.Table {
             table.columns[place].name = new.name
             table.columns[place].sqlName = new.sqlName
         }
-        let replaced = { (text: String) in Self.replacing(old.sqlName, by: new.sqlName, in: text) }
+        let replaced = { (text: String) in Catalogue.replacing(old.sqlName, by: new.sqlName, in: text) }
         table.key?.definition = replaced(key?.definition ?? "")
+        for place in table.users.indices where users[place].column == old.name { table.users[place].column = new.name }
         for place in table.indexes.indices { table.indexes[place].definition = replaced(indexes[place].definition) }
         return table
     }
+}
 
+extension Catalogue.Index {
+    /// Whether a column, as SQL writes it, is in its definition.
+    func mentions(_ column: String) -> Bool {
+        Catalogue.replacing(column, by: "", in: definition) != definition
+    }
+}
+
+extension Catalogue {
     /// Replaces a column's name in a definition; a word before a parenthesis is a function.
-    private static func replacing(_ old: String, by new: String, in definition: String) -> String {
+    fileprivate static func replacing(_ old: String, by new: String, in definition: String) -> String {
         var text = ""
         var rest = definition[...]
         while let first = rest.first {

@@ -91,6 +91,16 @@ struct CatalogueReader {
                     isValid: indexes.bool(row, 6) ?? false, definition: definition, parent: indexes.string(row, 7),
                     isOfConstraint: indexes.bool(row, 8) ?? false))
         }
+        if let names {
+            let users = try query(Self.users, schema, names.tables)
+            for row in 0..<users.rowCount {
+                guard let place = places[users.string(row, 0) ?? ""] else { continue }
+                catalogue.tables[place].users.append(
+                    Catalogue.User(
+                        name: users.string(row, 2) ?? "", column: users.string(row, 1),
+                        isForeignKey: users.bool(row, 3) ?? false))
+            }
+        }
         let functions = try query(Self.functions, schema, names?.functions)
         for row in 0..<functions.rowCount {
             // CREATE OR REPLACE FUNCTION schema.name(...
@@ -140,6 +150,29 @@ struct CatalogueReader {
         FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class r ON r.oid = x.indexrelid
         LEFT JOIN pg_inherits i ON i.inhrelid = r.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
         WHERE \(ours) ORDER BY r.oid
+        """
+
+    /// What would break: views and rules, and of single columns also triggers, policies, generated columns, functions,
+    /// publications; foreign keys of other tables.
+    private static let users = """
+        SELECT DISTINCT c.relname::text, a.attname::text, COALESCE((
+                SELECT CASE v.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'a rule of ' END
+                    || v.oid::regclass
+                FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class
+                WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid),
+            pg_describe_object(d.classid, d.objid, d.objsubid)), d.classid = 'pg_constraint'::regclass
+        FROM pg_class c JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid AND d.refobjsubid > 0
+        WHERE \(ours) AND CASE d.classid
+            WHEN 'pg_rewrite'::regclass THEN true
+            WHEN 'pg_constraint'::regclass THEN EXISTS (SELECT FROM pg_constraint k
+                WHERE k.oid = d.objid AND k.contype = 'f' AND k.confrelid = c.oid AND k.conrelid <> c.oid)
+            WHEN 'pg_trigger'::regclass THEN d.refobjsubid > 0 AND d.deptype = 'n'
+            WHEN 'pg_attrdef'::regclass THEN d.refobjsubid > 0 AND NOT EXISTS (SELECT FROM pg_attrdef g
+                WHERE g.oid = d.objid AND g.adrelid = c.oid AND g.adnum = d.refobjsubid)
+            ELSE d.refobjsubid > 0 AND d.classid IN ('pg_policy'::regclass, 'pg_proc'::regclass,
+                'pg_publication_rel'::regclass) END
+        ORDER BY 1, 3, 2
         """
 
     private static let functions = """

@@ -2,17 +2,13 @@ import Archive
 import ArchiveSchema
 import ServiceKit
 
-#if canImport(Glibc)
-    import Glibc
-#endif
-
 /// One migration of one database.
 struct MigrationRun {
     let migrator: SchemaMigrator
     let schema: DesiredSchema
     let connection: PostgresConnection
 
-    private var history: SchemaHistory { SchemaHistory(connection: connection) }
+    var history: SchemaHistory { SchemaHistory(connection: connection) }
     private var reader: CatalogueReader { CatalogueReader(connection: connection) }
 
     /// How the database stands to this program.
@@ -99,12 +95,14 @@ struct MigrationRun {
             standing: try standing(home, tableNames), home: home, desired: desired, real: real, known: known)
     }
 
-    func plan(_ state: State) throws(PostgresError) -> SchemaPlanner {
+    /// - Parameter looksAtRows: as the planner has it.
+    func plan(_ state: State, looksAtRows: Bool) throws(PostgresError) -> SchemaPlanner {
         var isAdopting = false
         if case .unknown = state.standing { isAdopting = true }
         var planner = SchemaPlanner(
             desired: state.desired, real: state.real, renames: schema.renames, known: state.known,
-            isAdopting: isAdopting, concurrentBytes: migrator.concurrentBytes, connection: connection)
+            isAdopting: isAdopting, concurrentBytes: migrator.concurrentBytes, looksAtRows: looksAtRows,
+            connection: connection)
         try planner.plan()
         for rows in schema.rows {
             if state.real.table(rows.table) != nil, try planner.exists(rows.check) { continue }
@@ -115,9 +113,72 @@ struct MigrationRun {
 
     // MARK: Doing
 
-    /// Under the lock.
-    func migrate(allowDestructive: Bool, _ report: (String) -> Void) throws(SchemaFailure) {
+    /// Does all steps of these occasions. Others wait meanwhile, but for those of `.background`.
+    func migrate(_ occasions: Set<SchemaStep.Occasion>, _ report: (String) -> Void) throws(SchemaFailure) {
+        try migrate(occasions.subtracting([.background]), looksAtRows: occasions != [.start], report)
+        if occasions.contains(.background) {
+            try builds.locked(connection, report) { () throws(SchemaFailure) in
+                try build(report, isStopped: { false })
+            }
+            try migrate([.start], looksAtRows: true, report)
+        }
+    }
+
+    /// What a service does beside its work.
+    /// - Returns: false when another program is at it, or `isStopped` said so.
+    func migrateBeside(_ report: (String) -> Void, isStopped: () -> Bool) throws(SchemaFailure) -> Bool {
+        let isAlone = try builds.ifFree(connection) { () throws(SchemaFailure) in
+            try build(report, isStopped: isStopped)
+        }
+        if !isAlone || isStopped() { return false }
+        try migrate([.start], looksAtRows: true, report)
+        return true
+    }
+
+    private func migrate(
+        _ occasions: Set<SchemaStep.Occasion>, looksAtRows: Bool, _ report: (String) -> Void
+    ) throws(SchemaFailure) {
+        try migrations.locked(connection, report) { () throws(SchemaFailure) in
+            // Others may have done it meanwhile.
+            let isDone = occasions == [.start] ? try isDone(report) : false
+            if isDone { return }
+            defer { reset() }
+            try prepare()
+            var changes = 0
+            // Usually one round does it; what it uncovers is done by the next.
+            for _ in 0..<8 {
+                let (state, planner) = try lookAndPlan(looksAtRows: looksAtRows)
+                let steps = planner.steps.filter { occasions.contains($0.step.occasion) }
+                if steps.isEmpty { return try finish(state, planner, changes, report) }
+                let ordered = steps.filter { !$0.step.isDestructive } + steps.filter(\.step.isDestructive)
+                for group in Self.groups(ordered) {
+                    changes += group.count
+                    for step in group { report("\(step.step.object): \(step.step.reason)") }
+                    try run(group, report)
+                }
+            }
+            let left = try lookAndPlan(looksAtRows: looksAtRows).1.steps
+            throw .unfinished(left.map { "\($0.step.object) \($0.step.reason)" })
+        }
+    }
+
+    /// Does what nobody has to wait for, one by one: what is wanted may change meanwhile.
+    private func build(_ report: (String) -> Void, isStopped: () -> Bool) throws(SchemaFailure) {
         defer { reset() }
+        try prepare()
+        var isDone: Set<SchemaStep> = []
+        while !isStopped() {
+            let steps = try lookAndPlan(looksAtRows: true).1.steps.filter { $0.step.occasion == .background }
+            guard let step = steps.first else { return }
+            guard isDone.insert(step.step).inserted else {
+                throw .unfinished(["\(step.step.object) \(step.step.reason)"])
+            }
+            report("\(step.step.object): \(step.step.reason)")
+            try run([step], report, isStopped: isStopped)
+        }
+    }
+
+    private func prepare() throws(SchemaFailure) {
         try Self.database { () throws(PostgresError) in
             try connection.run(
                 """
@@ -126,31 +187,19 @@ struct MigrationRun {
                 """, operation: "prepare the migration")
             try history.prepare()
         }
-        var changes = 0
-        // Usually one round does it; what it uncovers is done by the next.
-        for _ in 0..<8 {
-            let (state, planner) = try Self.database { () throws(PostgresError) -> (State, SchemaPlanner) in
-                let state = try look()
-                return (state, try plan(state))
-            }
-            if case .newer(let last) = state.standing {
-                let obstacles = SchemaObstacles.find(desired: state.desired, real: state.real)
-                throw .newerDatabase(by: last.program, obstacles: obstacles)
-            }
-            let harmless = planner.steps.filter { !$0.step.isDestructive }
-            let destructive = planner.steps.filter(\.step.isDestructive)
-            let steps = harmless + (allowDestructive ? destructive : [])
-            if steps.isEmpty {
-                return try finish(state, planner, destructive.map(\.step), changes, report)
-            }
-            for group in Self.groups(steps) {
-                changes += group.count
-                for step in group { report("\(step.step.object): \(step.step.reason)") }
-                try run(group, report)
-            }
+    }
+
+    /// - Throws: also when the database has become a newer program's.
+    private func lookAndPlan(looksAtRows: Bool) throws(SchemaFailure) -> (State, SchemaPlanner) {
+        let (state, planner) = try Self.database { () throws(PostgresError) -> (State, SchemaPlanner) in
+            let state = try look()
+            return (state, try plan(state, looksAtRows: looksAtRows))
         }
-        let left = try Self.database { () throws(PostgresError) in try plan(try look()).steps }
-        throw .unfinished(left.map { "\($0.step.object) \($0.step.reason)" })
+        if case .newer(let last) = state.standing {
+            throw .newerDatabase(
+                by: last.program, obstacles: SchemaObstacles.find(desired: state.desired, real: state.real))
+        }
+        return (state, planner)
     }
 
     /// Gives the session back as it was.
@@ -161,21 +210,22 @@ struct MigrationRun {
             """, operation: "end the migration")
     }
 
-    /// Nothing is left that can be done by itself.
+    /// Nothing is left of what was to be done now.
     private func finish(
-        _ state: State, _ planner: SchemaPlanner, _ destructive: [SchemaStep], _ changes: Int,
-        _ report: (String) -> Void
+        _ state: State, _ planner: SchemaPlanner, _ changes: Int, _ report: (String) -> Void
     ) throws(SchemaFailure) {
-        let obstacles = SchemaObstacles.find(desired: state.desired, real: state.real)
+        let left = planner.steps.map(\.step)
+        let waiting = left.filter { $0.occasion != .background }
+        let obstacles = SchemaObstacles.find(desired: state.desired, real: state.real, mayRefuseLonger: true)
         if !obstacles.isEmpty {
-            throw destructive.isEmpty ? .unfinished(obstacles) : .needsDecision(destructive)
+            throw waiting.isEmpty ? .unfinished(obstacles) : .needsPerson(waiting)
         }
         for note in planner.notes { report(note) }
-        for step in destructive { report("waits for a decision: \(step.object): \(step.reason)") }
-        if !destructive.isEmpty { report("`wado schema apply --allow-destructive` does what waits for a decision") }
+        for step in waiting { report("waits for somebody: \(step.object): \(step.reason)") }
+        if !waiting.isEmpty { report("`wado schema plan` says more of what waits for somebody") }
         try Self.database { () throws(PostgresError) in
             if migrator.isOfProgram { try MonthPartitions(connection: connection).make(now: .now) }
-            let isPending = !destructive.isEmpty || planner.isWaiting
+            let isPending = !left.isEmpty || planner.isWaiting
             let digest = try reader.digest(state.home, tables: tableNames)
             let last = try history.reached().first
             let isSame =
@@ -185,138 +235,5 @@ struct MigrationRun {
                 reached: schema, digest: digest, isPending: isPending, objects: Array(state.desired.objects.keys))
         }
         if changes > 0 { report("the database has the schema of this program, after \(changes) changes") }
-    }
-
-    /// Steps that are done together: those of one table that follow each other.
-    private static func groups(_ steps: [MigrationStep]) -> [[MigrationStep]] {
-        var groups: [[MigrationStep]] = []
-        for step in steps {
-            if step.isTransactional, let last = groups.last?.last, last.isTransactional, last.table == step.table,
-                last.step.isDestructive == step.step.isDestructive
-            {
-                groups[groups.count - 1].append(step)
-            } else {
-                groups.append([step])
-            }
-        }
-        return groups
-    }
-
-    private func run(_ group: [MigrationStep], _ report: (String) -> Void) throws(SchemaFailure) {
-        guard let first = group.first else { return }
-        let statements = group.flatMap(\.step.statements)
-        let start = MonotonicClock.milliseconds
-        if first.isTransactional {
-            try patiently(first.table, report) { () throws(PostgresError) in
-                try connection.transaction { connection throws(PostgresError) in
-                    try limitLocks("SET LOCAL")
-                    // The table is free again before the disk has it; what a crash takes is done by the next start.
-                    try connection.run("SET LOCAL synchronous_commit = off", operation: "limit locks")
-                    for statement in statements {
-                        try connection.run(statement, operation: "change \(first.step.object)")
-                    }
-                    try history.record(
-                        group.map(\.step), of: schema, milliseconds: MonotonicClock.milliseconds - start)
-                }
-            }
-        } else {
-            for statement in statements {
-                // What waits for all transactions that are older blocks nobody, so it may take its time.
-                let isConcurrent = statement.contains("CONCURRENTLY")
-                try patiently(first.table, report) { () throws(PostgresError) in
-                    if isConcurrent {
-                        try connection.run("SET lock_timeout = 0", operation: "change \(first.step.object)")
-                    } else {
-                        try limitLocks("SET")
-                    }
-                    try connection.run(statement, operation: "change \(first.step.object)")
-                }
-            }
-            try Self.database { () throws(PostgresError) in
-                try connection.run("SET lock_timeout = 0", operation: "prepare the migration")
-                try history.record(group.map(\.step), of: schema, milliseconds: MonotonicClock.milliseconds - start)
-            }
-        }
-    }
-
-    /// A statement that waits for a lock has everybody wait who comes after it: so it gives up soon, and tries again.
-    private func limitLocks(_ set: String) throws(PostgresError) {
-        try connection.run("\(set) lock_timeout = '\(migrator.lockMilliseconds)ms'", operation: "limit locks")
-    }
-
-    /// Tries again while others hold the table.
-    private func patiently(
-        _ table: String, _ report: (String) -> Void, _ body: () throws(PostgresError) -> Void
-    ) throws(SchemaFailure) {
-        let end = ContinuousClock.now + migrator.patience
-        var nextReport = ContinuousClock.now + .seconds(5)
-        var pause: UInt32 = 50_000
-        while true {
-            do {
-                return try body()
-            } catch {
-                // Lock not available, deadlock.
-                guard error.code.rawValue == "55P03" || error.code.rawValue == "40P01" else { throw .database(error) }
-                if ContinuousClock.now >= end {
-                    throw .busy("\(table) was in use for \(migrator.patience) without a pause: \(holders(of: table))")
-                }
-                if ContinuousClock.now >= nextReport {
-                    report("\(table) is in use, trying again: \(holders(of: table))")
-                    nextReport = ContinuousClock.now + .seconds(30)
-                }
-                usleep(pause + UInt32.random(in: 0..<50_000))
-                pause = min(pause * 2, 1_000_000)
-            }
-        }
-    }
-
-    /// Who holds a table, for people.
-    private func holders(of table: String) -> String {
-        let found = try? connection.queryOnce(
-            """
-            SELECT string_agg(DISTINCT format('process %s (%s) since %s', a.pid,
-                COALESCE(NULLIF(a.application_name, ''), a.backend_type), date_trunc('second', a.xact_start)), ', ')
-            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-            WHERE l.relation = to_regclass($1::text) AND l.granted AND l.pid <> pg_backend_pid()
-            """, [.text(table)], operation: "look at locks")
-        return found?.string(0, 0) ?? "by many short transactions"
-    }
-
-    // MARK: The lock of migrations
-
-    static func tryLock(_ connection: PostgresConnection) throws(PostgresError) -> Bool {
-        try connection.query(
-            "SELECT pg_try_advisory_lock($1)", [.int8(SchemaMigrator.lock)], operation: "lock migrations"
-        ).bool(0, 0) ?? false
-    }
-
-    static func unlock(_ connection: PostgresConnection) {
-        _ = try? connection.query(
-            "SELECT pg_advisory_unlock($1)", [.int8(SchemaMigrator.lock)], operation: "unlock migrations")
-    }
-
-    /// Nobody waits inside a statement: that would be a transaction which CREATE INDEX CONCURRENTLY waits for in turn.
-    func locked(
-        _ report: (String) -> Void, _ body: () throws(SchemaFailure) -> Void
-    ) throws(SchemaFailure) {
-        var nextReport = ContinuousClock.now
-        while try !Self.database({ () throws(PostgresError) in try Self.tryLock(connection) }) {
-            if ContinuousClock.now >= nextReport {
-                let holder = try? connection.queryOnce(
-                    """
-                    SELECT format('process %s (%s)', a.pid, a.application_name) FROM pg_locks l
-                    JOIN pg_stat_activity a ON a.pid = l.pid
-                    WHERE l.locktype = 'advisory' AND l.granted AND l.database = (
-                            SELECT oid FROM pg_database WHERE datname = current_database())
-                        AND (l.classid::bigint << 32) + l.objid::bigint = $1
-                    """, [.int8(SchemaMigrator.lock)], operation: "look at locks")
-                report(
-                    "waiting while another program migrates the database: \(holder?.string(0, 0) ?? "it is done soon")")
-                nextReport = ContinuousClock.now + .seconds(30)
-            }
-            usleep(100_000)
-        }
-        defer { Self.unlock(connection) }
-        try body()
     }
 }

@@ -24,8 +24,8 @@ public struct PostgresSchemaStore: SchemaStore {
     public func apply(allowDestructive: Bool, report: (String) -> Void) throws {
         let connection = try connect()
         try migrator.migrate(connection, allowDestructive: allowDestructive, report: report)
-        let left = try migrator.plan(connection).steps.filter(\.isDestructive)
-        if !left.isEmpty { throw SchemaFailure.needsDecision(left) }
+        let left = try migrator.plan(connection).steps
+        if !left.isEmpty { throw SchemaFailure.needsPerson(left) }
     }
 
     public func differences() throws -> [String] {
@@ -68,7 +68,7 @@ public struct PostgresSchemaStore: SchemaStore {
         case .unknown: lines.append("no version of Wado has made tables here yet")
         case .current: lines.append("the schema is that of this program")
         case .older:
-            let count = try run.plan(state).steps.count
+            let count = try run.plan(state, looksAtRows: true).steps.count
             lines.append(
                 count == 0 ? "the schema is that of this program" : "\(count) changes to make: see `wado schema plan`")
         case .newer(let by): lines.append("the schema is newer than this program, made by \(by.program)")

@@ -3,8 +3,8 @@ public import Archive
 /// Why a database was not brought to the schema of this program; its text says what to do.
 public enum SchemaFailure: Error, CustomStringConvertible {
     case database(PostgresError)
-    /// Steps that could lose data, without which this program cannot work; they wait for somebody's decision.
-    case needsDecision([SchemaStep])
+    /// Steps without which this program cannot work, and that wait for somebody.
+    case needsPerson([SchemaStep])
     /// A newer program has changed the database in a way that this one cannot live with.
     case newerDatabase(by: String, obstacles: [String])
     /// Others held a table for too long.
@@ -18,10 +18,7 @@ public enum SchemaFailure: Error, CustomStringConvertible {
             error.code.rawValue == "42501"
                 ? "\(error); the role of this service may not change the schema: run `wado schema apply` as its owner"
                 : "\(error)"
-        case .needsDecision(let steps):
-            "the schema needs changes that could lose data, and are never made by themselves:\n"
-                + steps.map { "  \($0.object): \($0.reason)\n" }.joined()
-                + "`wado schema plan` shows them all; after a backup, `wado schema apply --allow-destructive` makes them"
+        case .needsPerson(let steps): Self.text(steps)
         case .newerDatabase(let program, let obstacles):
             "the database has a newer schema, made by \(program), which this program cannot \(obstacles.isEmpty ? "change" : "use:")\n"
                 + obstacles.map { "  \($0)\n" }.joined() + "install that version of Wado, or a later one"
@@ -36,7 +33,21 @@ public enum SchemaFailure: Error, CustomStringConvertible {
         switch self {
         case .database(let error): error.isRetriable
         case .busy: true
-        case .needsDecision, .newerDatabase, .unfinished: false
+        case .needsPerson, .newerDatabase, .unfinished: false
         }
+    }
+
+    private static func text(_ steps: [SchemaStep]) -> String {
+        func part(_ occasion: SchemaStep.Occasion, _ title: String) -> String {
+            let lines = steps.filter { $0.occasion == occasion }.map { "  \($0.object): \($0.reason)\n" }
+            return lines.isEmpty ? "" : title + ":\n" + lines.joined()
+        }
+        return "the schema needs changes that are not made by themselves\n"
+            + part(.decision, "those that could lose data, by `wado schema apply --allow-destructive` after a backup")
+            + part(.maintenance, "those that hold everybody up for long, by `wado schema apply` when there is time")
+            + part(.hindered, "those that something of others is in the way of")
+            + part(.start, "those that are made at a start")
+            + part(.background, "those that are made beside the services")
+            + "`wado schema plan` shows their statements"
     }
 }

@@ -12,7 +12,8 @@ public struct SchemaMigrator: Sendable {
     public var busPartitions = BusSchema.defaultPartitions
     /// Tables from this size on get indexes and checks beside their writers.
     package var concurrentBytes: Int64 = 16 << 20
-    /// How long a statement may wait for a table, and with it those that come after it.
+    /// How long a statement may wait for a table, and with it those that come after it; after many attempts it is up to
+    /// 16 times as much.
     package var lockMilliseconds = 80
     /// How long it is tried again.
     package var patience: Duration = .seconds(900)
@@ -34,28 +35,51 @@ public struct SchemaMigrator: Sendable {
             + schema.rows.map { "-- \($0.name)\n\($0.insert)\n" }.joined()
     }
 
-    /// The advisory lock of migrations: any number, the same in all versions.
+    /// The advisory lock of migrations.
     static let lock: Int64 = 0x7761_646F_0001
 
-    /// Does what can be done without losing anything. When the database was brought to just this schema last and
-    /// nothing was changed since, that is two looks at it, without locks of tables that others write to. A database
-    /// that a newer program has changed is left as it is, as long as this one can work with it.
+    /// Does what a program has to have before it works, and loses nothing. When the database was brought to just this
+    /// schema last and nothing was changed since, that is two looks at it, without locks of tables that others write to.
+    /// A database that a newer program has changed is left as it is, as long as this one can work with it.
     /// - Parameters:
     ///   - connection: outside a transaction; its search path and time limits are the default ones afterwards.
-    ///   - allowDestructive: whether steps that could lose data are done as well.
     ///   - report: is told what is done, in lines for people.
     /// - Throws: `SchemaFailure`; what was done until then stays, and the next call goes on from there.
+    public func prepare(
+        _ connection: PostgresConnection, report: (String) -> Void = { _ in }
+    ) throws(SchemaFailure) {
+        let run = MigrationRun(migrator: self, schema: schema, connection: connection)
+        if try run.isDone(report) {
+            return try MigrationRun.database { () throws(PostgresError) in try extendPartitions(connection) }
+        }
+        try run.migrate([.start], report)
+    }
+
+    /// Does what is left after `prepare` that takes long and that nobody has to wait for: indexes of large tables, checks
+    /// of their rows.
+    /// - Parameters:
+    ///   - connection, report: as of `prepare`.
+    ///   - isStopped: asked every second; breaks off what is being made, and the next call begins it anew.
+    /// - Returns: false when another program is at it, or `isStopped` said so: come again later.
+    public func finish(
+        _ connection: PostgresConnection, report: (String) -> Void = { _ in }, isStopped: () -> Bool = { false }
+    ) throws(SchemaFailure) -> Bool {
+        let run = MigrationRun(migrator: self, schema: schema, connection: connection)
+        if try run.isDone({ _ in }) { return true }
+        return try run.migrateBeside(report, isStopped: isStopped)
+    }
+
+    /// Does both, and also what holds everybody up for long.
+    /// - Parameter allowDestructive: whether steps that could lose data are done as well.
     public func migrate(
         _ connection: PostgresConnection, allowDestructive: Bool = false, report: (String) -> Void = { _ in }
     ) throws(SchemaFailure) {
         let run = MigrationRun(migrator: self, schema: schema, connection: connection)
         let isDone = allowDestructive ? false : try run.isDone(report)
         if isDone { return try MigrationRun.database { () throws(PostgresError) in try extendPartitions(connection) } }
-        try run.locked(report) { () throws(SchemaFailure) in
-            let isDone = allowDestructive ? false : try run.isDone(report)
-            if isDone { return }
-            try run.migrate(allowDestructive: allowDestructive, report)
-        }
+        var occasions: Set<SchemaStep.Occasion> = [.start, .background, .maintenance]
+        if allowDestructive { occasions.insert(.decision) }
+        try run.migrate(occasions, report)
     }
 
     /// Creates the partitions of this month and the two after it that are missing; for every start and every day. Does
@@ -63,8 +87,9 @@ public struct SchemaMigrator: Sendable {
     public func extendPartitions(_ connection: PostgresConnection) throws(PostgresError) {
         let partitions = MonthPartitions(connection: connection)
         guard other == nil, try !partitions.missing(now: .now).isEmpty else { return }
-        guard try MigrationRun.tryLock(connection) else { return }
-        defer { MigrationRun.unlock(connection) }
+        let lock = MigrationRun(migrator: self, schema: schema, connection: connection).migrations
+        guard try lock.take(connection) else { return }
+        defer { lock.release(connection) }
         try partitions.make(now: .now)
     }
 
@@ -86,7 +111,7 @@ public struct SchemaMigrator: Sendable {
                 notes: ["the database has a newer schema, made by \(by.program)"]
                     + SchemaObstacles.find(desired: state.desired, real: state.real))
         }
-        let planner = try run.plan(state)
+        let planner = try run.plan(state, looksAtRows: true)
         return SchemaPlan(store: "PostgreSQL", steps: planner.steps.map(\.step), notes: planner.notes)
     }
 }

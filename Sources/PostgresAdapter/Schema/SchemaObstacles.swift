@@ -1,7 +1,9 @@
 /// What of a database a program could not work with; none when everything it reads and writes is there, even if there is
 /// more.
 enum SchemaObstacles {
-    static func find(desired: Catalogue, real: Catalogue) -> [String] {
+    /// - Parameter mayRefuseLonger: whether a text may be shorter than the program's for a while: values that do not fit
+    ///   are refused, and become dead letters that can be replayed.
+    static func find(desired: Catalogue, real: Catalogue, mayRefuseLonger: Bool = false) -> [String] {
         var obstacles: [String] = []
         for wanted in desired.tables {
             guard let found = real.table(wanted.name) else {
@@ -16,7 +18,9 @@ enum SchemaObstacles {
                     obstacles.append("\(object) is missing")
                     continue
                 }
-                if !TypeChange.isCompatible(program: column.type, database: there.type) {
+                if !TypeChange.isCompatible(
+                    program: column.type, database: there.type, refusesLonger: mayRefuseLonger)
+                {
                     obstacles.append("\(object) is \(there.type), and this program needs \(column.type)")
                 }
                 if there.isNotNull && !column.isNotNull {

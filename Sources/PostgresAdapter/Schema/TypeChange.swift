@@ -38,13 +38,16 @@ enum TypeChange: Equatable {
         }
     }
 
-    /// What a program that knows `old` can read and write though the column is `new`, and the other way about.
-    static func isCompatible(program: String, database: String) -> Bool {
+    /// What a program that knows one type can read and write though the column has the other.
+    /// - Parameter refusesLonger: whether a shorter text will do, which refuses what does not fit.
+    static func isCompatible(program: String, database: String, refusesLonger: Bool) -> Bool {
         if program.hasSuffix("[]"), database.hasSuffix("[]") {
-            return isCompatible(program: String(program.dropLast(2)), database: String(database.dropLast(2)))
+            return isCompatible(
+                program: String(program.dropLast(2)), database: String(database.dropLast(2)),
+                refusesLonger: refusesLonger)
         }
         guard let wanted = textLength(program), let there = textLength(database) else { return program == database }
-        return there >= wanted
+        return there >= wanted || refusesLonger
     }
 
     /// Numbers that hold all values of other ones.

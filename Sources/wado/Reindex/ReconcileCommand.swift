@@ -18,7 +18,7 @@ enum ReconcileCommand {
         let tenant = try command.tenant()
         let repairs = command.has("--repair")
         let database = try RunningArchive.database(settings)
-        try SchemaMigrator().migrate(PostgresConnection(database))
+        try SchemaMigrator().prepare(PostgresConnection(database))
         var counts: [Difference.Kind: Int] = [:]
         var left = 0
         let outcome = try Reconciliation(settings, connection: database, tenant: tenant, repairs: repairs).run(

@@ -34,7 +34,7 @@ enum ReindexCommand {
         options.rate = try command.number("--rate")
         options.tenant = try command.tenant()
         let database = try RunningArchive.database(settings)
-        if !options.isDryRun { try SchemaMigrator().migrate(PostgresConnection(database)) }
+        if !options.isDryRun { try SchemaMigrator().prepare(PostgresConnection(database)) }
         let display = ReindexDisplay(options)
         let outcome: ReindexProgress
         if let names = command["--columns"] {

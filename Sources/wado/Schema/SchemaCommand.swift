@@ -13,7 +13,10 @@ enum SchemaCommand {
 
     static let options: [(flag: String, meaning: String)] = [
         ("plan", "what would be done, for each database; exit status 2 when there is something"),
-        ("apply", "does what loses nothing; with --allow-destructive also what could, after a confirmation (or --yes)"),
+        (
+            "apply",
+            "does what loses nothing, also what takes long; with --allow-destructive also what could, after a confirmation (or --yes)"
+        ),
         ("status", "how the databases stand, and the last changes"),
         ("diff", "what was changed by hand; exit status 2 when something was"),
         ("sql", "the DDL of a new database"),
@@ -87,9 +90,9 @@ enum SchemaCommand {
                 try store.apply(allowDestructive: allowsDestructive) { line in
                     Terminal.write("\(store.name): \(line)\n")
                 }
-            } catch SchemaFailure.needsDecision(let steps) {
-                // What is harmless is done by now.
-                Terminal.complain("\(store.name): \(SchemaFailure.needsDecision(steps))")
+            } catch SchemaFailure.needsPerson(let steps) {
+                // The others are done by now.
+                Terminal.complain("\(store.name): \(SchemaFailure.needsPerson(steps))")
                 return somethingToDo
             }
             Terminal.write("\(store.name): nothing is left to do\n")

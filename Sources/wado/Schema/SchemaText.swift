@@ -6,21 +6,20 @@ internal import ServiceKit
 
 /// What `wado schema` prints.
 enum SchemaText {
-    /// The steps of a plan with their statements; those that could lose data last.
+    /// The steps of a plan with their statements, by who makes them.
     static func plan(_ plan: SchemaPlan) -> String {
-        var text = ""
-        let harmless = plan.steps.filter { !$0.isDestructive }
-        let destructive = plan.steps.filter(\.isDestructive)
-        if plan.isEmpty { text += "\(plan.store): nothing to do\n" }
-        if !harmless.isEmpty {
-            text +=
-                "\(plan.store): \(count(harmless)), made by the next service that starts, or by `wado schema apply`:\n\n"
-            text += harmless.map(step).joined() + "\n"
-        }
-        if !destructive.isEmpty {
-            text +=
-                "\(plan.store): \(count(destructive)) that could lose data, made only by `wado schema apply --allow-destructive`:\n\n"
-            text += destructive.map(step).joined() + "\n"
+        var text = plan.isEmpty ? "\(plan.store): nothing to do\n" : ""
+        let occasions: [(SchemaStep.Occasion, String)] = [
+            (.start, ", made by the next service that starts, or by `wado schema apply`"),
+            (.background, ", made by services beside their work, or by `wado schema apply`"),
+            (.maintenance, " that would hold everybody up for long, made only by `wado schema apply`"),
+            (.decision, " that could lose data, made only by `wado schema apply --allow-destructive`"),
+            (.hindered, " that cannot be made as long as something is in the way"),
+        ]
+        for (occasion, title) in occasions {
+            let steps = plan.steps.filter { $0.occasion == occasion }
+            if steps.isEmpty { continue }
+            text += "\(plan.store): \(count(steps))\(title):\n\n" + steps.map(step).joined() + "\n"
         }
         for note in plan.notes { text += "\(plan.store): \(note)\n" }
         return text

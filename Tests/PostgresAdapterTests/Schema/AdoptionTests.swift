@@ -126,4 +126,24 @@ struct AdoptionTests {
         let count = try connection.query("SELECT count(*) FROM dicom_state_meta", operation: "test")
         #expect(count.integer(0, 0) == 300)
     }
+
+    /// A database of ours whose history somebody has dropped is ours all the same.
+    @Test func ourTablesStayOursWithoutTheirHistory() throws {
+        let connection = try PostgresConnection(TestPostgres.makeArchiveDatabase())
+        let migrator = SchemaMigrator()
+        let fresh = try migrator.objects(connection)
+        // Each needs somebody's decision.
+        try connection.run(
+            """
+            DROP TABLE schema_history; ALTER TABLE bus_offset ALTER COLUMN committed TYPE date USING current_date;
+            ALTER TABLE dicom_image_meta DROP CONSTRAINT dicom_image_meta_pkey,
+                ADD CONSTRAINT dicom_image_meta_pkey PRIMARY KEY (tenant_id, sop_uid)
+            """, operation: "test")
+        let failure = #expect(throws: SchemaFailure.self) { try migrator.prepare(connection) }
+        #expect("\(failure!)".contains("bus_offset.committed") && "\(failure!)".contains("key of dicom_image_meta"))
+        let aside = try connection.query("SELECT FROM pg_class WHERE relname LIKE '%\\_original'", operation: "test")
+        #expect(aside.rowCount == 0)
+        try migrator.migrate(connection, allowDestructive: true)
+        #expect(try migrator.objects(connection) == fresh)
+    }
 }

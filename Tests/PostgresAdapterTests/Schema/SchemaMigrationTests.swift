@@ -57,7 +57,7 @@ struct SchemaMigrationTests {
         // A plan changes nothing.
         #expect(try database.value("SELECT to_regclass('other') IS NULL") == "true")
         let lines = try database.migrate(Self.new)
-        #expect(lines.contains { $0.hasPrefix("waits for a decision: series.gone: no longer in the spec") })
+        #expect(lines.contains { $0.hasPrefix("waits for somebody: series.gone: no longer in the spec") })
 
         var objects = try database.objects(Self.new)
         // Its rows are not filled by this program.
@@ -160,7 +160,7 @@ struct SchemaMigrationTests {
         try database.run(Self.rows)
         let schema = MigrationCase.schema(Self.old.text.replacing("patient varchar(16)", with: "patient varchar(2)"))
         let lines = try database.migrate(schema)
-        #expect(lines.contains { $0.hasPrefix("waits for a decision: series.patient: is character varying(16)") })
+        #expect(lines.contains { $0.hasPrefix("waits for somebody: series.patient: is character varying(16)") })
         #expect(try database.value("SELECT max(length(patient)) FROM series") == "3")
         try database.migrate(schema, allowDestructive: true)
         #expect(try database.value("SELECT max(length(patient)) FROM series") == "2")
@@ -185,7 +185,7 @@ struct SchemaMigrationTests {
         try database.migrate(plain)
         try database.run("INSERT INTO log SELECT g, now() FROM generate_series(1, 50) AS g")
         let lines = try database.migrate(partitioned)
-        #expect(lines.contains { $0.hasPrefix("waits for a decision: log: is partitioned by nothing") })
+        #expect(lines.contains { $0.hasPrefix("waits for somebody: log: is partitioned by nothing") })
         try database.migrate(partitioned, allowDestructive: true)
         #expect(try database.objects(partitioned) == MigrationCase.fresh(partitioned))
         #expect(try database.value("SELECT count(*) FROM log_default") == "50")
