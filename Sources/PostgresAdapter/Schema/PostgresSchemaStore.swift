@@ -15,8 +15,10 @@ public struct PostgresSchemaStore: SchemaStore {
 
     public var name: String { "PostgreSQL" }
 
-    private func connect() throws -> PostgresConnection {
-        try PostgresConnection(connectionString, applicationName: "wado schema")
+    private func connect() throws(SchemaFailure) -> PostgresConnection {
+        try MigrationRun.database { () throws(PostgresError) in
+            try PostgresConnection(connectionString, applicationName: "wado schema")
+        }
     }
 
     public func plan() throws -> SchemaPlan { try migrator.plan(connect()) }
@@ -32,7 +34,7 @@ public struct PostgresSchemaStore: SchemaStore {
         let connection = try connect()
         let run = MigrationRun(migrator: migrator, schema: migrator.schema, connection: connection)
         defer { run.reset() }
-        let state = try run.look()
+        let state = try MigrationRun.database { () throws(PostgresError) in try run.look() }
         let wanted = state.desired.objects
         let found = state.real.objects
         // Of a table that is missing, everything is.
@@ -63,7 +65,7 @@ public struct PostgresSchemaStore: SchemaStore {
         var lines = [
             "PostgreSQL \(connection.serverVersion / 10_000), this program has spec version \(migrator.schema.version)"
         ]
-        let state = try run.look()
+        let state = try MigrationRun.database { () throws(PostgresError) in try run.look() }
         switch state.standing {
         case .unknown: lines.append("no version of Wado has made tables here yet")
         case .current: lines.append("the schema is that of this program")

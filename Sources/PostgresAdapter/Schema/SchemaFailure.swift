@@ -14,10 +14,7 @@ public enum SchemaFailure: Error, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .database(let error):
-            error.code.rawValue == "42501"
-                ? "\(error); the role of this service may not change the schema: run `wado schema apply` as its owner"
-                : "\(error)"
+        case .database(let error): "\(error)" + Self.hint(error.code.rawValue)
         case .needsPerson(let steps): Self.text(steps)
         case .newerDatabase(let program, let obstacles):
             "the database has a newer schema, made by \(program), which this program cannot \(obstacles.isEmpty ? "change" : "use:")\n"
@@ -34,6 +31,17 @@ public enum SchemaFailure: Error, CustomStringConvertible {
         case .database(let error): error.isRetriable
         case .busy: true
         case .needsPerson, .newerDatabase, .unfinished: false
+        }
+    }
+
+    private static func hint(_ code: String) -> String {
+        switch code {
+        case "42501":
+            "; the role needs CREATE on the schema and TEMP on the database, or somebody who owns the tables runs "
+                + "`wado schema apply` before"
+        case "25006": "; the database only reads, as a standby does: name the primary"
+        case "53100": "; what was done until then stays, and the next start goes on when there is room"
+        default: ""
         }
     }
 

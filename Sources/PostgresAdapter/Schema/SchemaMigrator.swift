@@ -101,17 +101,21 @@ public struct SchemaMigrator: Sendable {
     }
 
     /// What would be done; changes nothing.
-    func plan(_ connection: PostgresConnection) throws(PostgresError) -> SchemaPlan {
+    /// - Throws: also when a newer program has made the database such that this one cannot use it.
+    func plan(_ connection: PostgresConnection) throws(SchemaFailure) -> SchemaPlan {
         let run = MigrationRun(migrator: self, schema: schema, connection: connection)
         defer { run.reset() }
-        let state = try run.look()
+        let state = try MigrationRun.database { () throws(PostgresError) in try run.look() }
         if case .newer(let by) = state.standing {
+            let obstacles = SchemaObstacles.find(desired: state.desired, real: state.real)
+            if !obstacles.isEmpty { throw .newerDatabase(by: by.program, obstacles: obstacles) }
             return SchemaPlan(
                 store: "PostgreSQL", steps: [],
-                notes: ["the database has a newer schema, made by \(by.program)"]
-                    + SchemaObstacles.find(desired: state.desired, real: state.real))
+                notes: ["the database has a newer schema, made by \(by.program), which this program can use"])
         }
-        let planner = try run.plan(state, looksAtRows: true)
+        let planner = try MigrationRun.database { () throws(PostgresError) in
+            try run.plan(state, looksAtRows: true)
+        }
         return SchemaPlan(store: "PostgreSQL", steps: planner.steps.map(\.step), notes: planner.notes)
     }
 }

@@ -257,6 +257,22 @@ struct SchemaMigrationTests {
         #expect(try database.value("SELECT to_regclass('theirs') IS NOT NULL") == "true")
     }
 
+    @Test(arguments: [
+        ("role=pg_read_all_data", "TEMP on the database"), ("default_transaction_read_only=on", "name the primary"),
+    ])
+    func whoMayNotWriteIsToldWhatToDo(option: String, says: String) throws {
+        let database = try MigrationCase()
+        try database.run("REVOKE TEMP ON DATABASE \(try database.value("current_database()") ?? "") FROM public")
+        let connection = try PostgresConnection(database.string + " options='-c \(option)'")
+        let failure = #expect(throws: SchemaFailure.self) {
+            try database.migrator(Self.old).prepare(connection)
+        }
+        #expect("\(failure!)".contains(says))
+        let store = PostgresSchemaStore(
+            database.string + " options='-c \(option)'", migrator: database.migrator(Self.old))
+        #expect("\(#expect(throws: SchemaFailure.self) { try store.plan() }!)".contains(says))
+    }
+
     @Test func theArchivesOwnTablesAreMendedWhateverIsMissing() throws {
         let string = try TestPostgres.makeArchiveDatabase()
         let connection = try PostgresConnection(string)
