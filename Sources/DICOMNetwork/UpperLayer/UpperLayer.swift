@@ -108,7 +108,9 @@ public struct UpperLayer: Sendable {
     /// The user gives up, or the provider for a reason that shows only above this layer.
     public mutating func abort(_ abort: Abort) -> [Effect] {
         var effects: [Effect] = []
-        perform(machine.handle(.abortPrimitive), abort: abort, effects: &effects)
+        let action = machine.handle(.abortPrimitive)
+        if action == .aa1 { return [.send(PDU.abort(abort).encoded()), .startTimer] }
+        perform(action, abort: abort, effects: &effects)
         return effects
     }
 
@@ -131,7 +133,7 @@ public struct UpperLayer: Sendable {
         case .ar5, .aa5: effects.append(.stopTimer)
         case .ar9: effects.append(.send(PDU.releaseResponse.encoded()))
         case .ar10: effects.append(.confirmRelease)
-        // Of the service user's source whatever the reason was (PS3.8 table 9-9), unlike AA-8.
+        // Of a PDU before the association, of the service user's source (PS3.8 table 9-9), unlike AA-8.
         case .aa1: effects += [.send(PDU.abort(.byUser).encoded()), .startTimer]
         case .aa2: effects += [.stopTimer, .closeTransport]
         case .aa4: effects.append(.indicateClosed)

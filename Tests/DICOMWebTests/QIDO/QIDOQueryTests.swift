@@ -59,11 +59,11 @@ import Testing
         ]
         let query = try Self.query(unknown.map { $0 + "=1" }.joined(separator: "&") + "&%0D%0A%22=1&Modality=CT")
         #expect(query.matches.map(\.path.description) == ["00080060"])
-        #expect(query.warnings.count == unknown.count + 1)
+        #expect(query.warnings.count == unknown.count)
         for (name, warning) in zip(unknown, query.warnings) {
             #expect(warning.hasPrefix(name.utf8.count <= 64 ? name + " is neither" : "a parameter is neither"))
         }
-        #expect(query.warnings.last?.hasPrefix("a parameter is neither") == true)
+        #expect(!query.warnings.joined().contains("\r"))
     }
 
     @Test func universalMatching() throws {
