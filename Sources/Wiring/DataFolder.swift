@@ -46,7 +46,17 @@ public struct DataFolder: Sendable {
     /// Makes the folder when it is missing, and checks that this program may use it.
     public func prepare() throws(DataFolderError) {
         try make(path)
-        if let text = ProcessFiles.read(versionFile) {
+        // Others may be preparing it at this moment: then what was seen besides is theirs, since they write the version
+        // before they make anything else.
+        var version = ProcessFiles.read(versionFile)
+        var others: [String] = []
+        if version == nil {
+            others = DataFolder.list(path).filter {
+                $0 != "lock" && $0 != "lost+found" && !($0.hasPrefix("format.") && $0.hasSuffix(".tmp"))
+            }
+            if !others.isEmpty { version = ProcessFiles.read(versionFile) }
+        }
+        if let text = version {
             let number = Int(text.prefix { $0.isNumber }) ?? 0
             if number > DataFolder.format || number < 1 {
                 let found = text.prefix(40).split(separator: "\n").first ?? "?"
@@ -55,9 +65,8 @@ public struct DataFolder: Sendable {
                         + "\(DataFolder.format)); install that version, or take another folder with --data")
             }
         } else {
-            let entries = DataFolder.list(path).filter { $0 != "lock" && $0 != "lost+found" }
-            guard entries.isEmpty else {
-                let some = entries.sorted().prefix(3).joined(separator: ", ")
+            guard others.isEmpty else {
+                let some = others.sorted().prefix(3).joined(separator: ", ")
                 throw DataFolderError(
                     "\(path) holds other files (\(some)) and is no data folder of Wado; take an empty or a new one with "
                         + "--data")
@@ -136,7 +145,7 @@ public struct DataFolder: Sendable {
 
     /// Writes a file so that readers see the old one or the new one, also after a power cut.
     public static func write(_ text: String, to path: String) throws(DataFolderError) {
-        let temporary = "\(path).\(getpid()).tmp"
+        let temporary = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw failure("write", path) }
         guard writeAll(text.utf8, to: descriptor) else {

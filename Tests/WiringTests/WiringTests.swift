@@ -1,5 +1,6 @@
 import Foundation
 import ServiceKit
+import Synchronization
 import TestSupport
 import Testing
 import Wiring
@@ -68,6 +69,25 @@ final class TemporaryFolder {
         try DataFolder.write("\(DataFolder.format + 1)\n", to: folder.path + "/format")
         let error = #expect(throws: DataFolderError.self) { try folder.prepare() }
         #expect(error?.description.contains("newer version of Wado") == true)
+    }
+
+    @Test func manyPrepareANewFolderAtOnce() throws {
+        for _ in 0..<20 {
+            let temporary = try TemporaryFolder()
+            let folder = DataFolder(temporary.path + "/new")
+            let failures = Mutex<[String]>([])
+            let done = DispatchGroup()
+            for _ in 0..<16 {
+                done.enter()
+                Thread.detachNewThread {
+                    do { try folder.prepare() } catch { failures.withLock { $0.append("\(error)") } }
+                    done.leave()
+                }
+            }
+            done.wait()
+            #expect(failures.withLock { $0 } == [])
+            #expect(DataFolder.list(folder.path).sorted() == ["format", "json", "log", "store"])
+        }
     }
 
     @Test func ofSomethingElseIsRefused() throws {
