@@ -1,5 +1,9 @@
 import ArchiveSchema
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// The partitions of the log tables: of this month and the two after it.
 struct MonthPartitions {
     let connection: PostgresConnection
@@ -28,18 +32,35 @@ struct MonthPartitions {
     }
 
     /// Makes those that are missing, under the lock of migrations. A month whose rows are in the default partition
-    /// already, because nobody ran for so long, stays there; a table that is in use is tried again the next day. Where
-    /// the role may not make tables, somebody else has to, and until then rows go to the default partition.
+    /// already, because nobody ran for so long, stays there, and one that another partition has stays in that; where the
+    /// role may not make tables, somebody else has to, and until then rows go to the default partition.
+    ///
+    /// A statement that waits for the table has all writers wait behind it: so it gives up soon, tries again a few times,
+    /// and leaves a table that stays in use to the next day.
     func make(now: Timestamp) throws(PostgresError) {
-        for statement in try missing(now: now) {
-            do {
-                try connection.transaction { connection throws(PostgresError) in
-                    try connection.run("SET LOCAL lock_timeout = '2s'", operation: "create partitions")
-                    try connection.run(statement, operation: "create partitions")
-                }
-            } catch {
-                // check_violation, lock_not_available, deadlock_detected, insufficient_privilege.
-                guard ["23514", "55P03", "40P01", "42501"].contains(error.code.rawValue) else { throw error }
+        var statements = try missing(now: now)[...]
+        for _ in 0..<20 {
+            while let statement = statements.first, try isDone(statement) { statements.removeFirst() }
+            if statements.isEmpty { return }
+            usleep(50_000 + UInt32.random(in: 0..<50_000))
+        }
+    }
+
+    /// - Returns: false when the table is in use.
+    private func isDone(_ statement: String) throws(PostgresError) -> Bool {
+        do {
+            try connection.transaction { connection throws(PostgresError) in
+                try connection.run("SET LOCAL lock_timeout = '80ms'", operation: "create partitions")
+                try connection.run(statement, operation: "create partitions")
+            }
+            return true
+        } catch {
+            switch error.code.rawValue {
+            // lock_not_available, deadlock_detected.
+            case "55P03", "40P01": return false
+            // check_violation, invalid_object_definition (it would overlap another one), insufficient_privilege.
+            case "23514", "42P17", "42501": return true
+            default: throw error
             }
         }
     }
