@@ -36,7 +36,7 @@ enum ReindexSchema {
         else { return nil }
         return """
             DO $body$ BEGIN
-                IF to_regclass('incomplete_column') IS NOT NULL AND EXISTS (SELECT FROM \(table)) THEN
+                IF EXISTS (SELECT FROM \(table)) THEN
                     INSERT INTO incomplete_column (table_name, column_name) VALUES ('\(table)', '\(column.name)')
                     ON CONFLICT (table_name, column_name, tenant_id) DO UPDATE SET since_time = clock_timestamp();
                 END IF;

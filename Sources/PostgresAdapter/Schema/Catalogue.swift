@@ -1,3 +1,5 @@
+import ArchiveSchema
+
 /// What PostgreSQL says of tables (pg_catalog), as far as the spec decides it.
 struct Catalogue: Sendable {
     /// In the order in which they can be made: partitioned tables before their partitions.
@@ -18,6 +20,10 @@ struct Catalogue: Sendable {
         var comment: String
         /// As the statistics have it; -1 when nobody has counted yet.
         var rows: Int64
+        /// Whether a crash empties it.
+        var isUnlogged: Bool
+        /// Constraints, triggers, rules, policies, by object with their definitions: the spec has none of them.
+        var additions: [String: String] = [:]
         var columns: [Column] = []
         var key: Key?
         /// Without the key's.
@@ -104,15 +110,26 @@ struct Catalogue: Sendable {
 
     func partitions(of name: String) -> [Table] { tables.filter { $0.parent == name } }
 
-    /// Every object by its name with all that is said of it: two catalogues are the same when these are. Partitions
-    /// follow from their tables and are left out, as is the order of columns.
+    /// Changes with all that is compared.
+    var digest: String {
+        SeaHash.decimal(objects.sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)" }.joined(separator: "\n"))
+    }
+
+    /// Every object by its name with all that is said of it: two catalogues are the same when these are. Partitions of
+    /// months follow from their tables and are left out, as is the order of columns.
     var objects: [String: String] {
         var found: [String: String] = [:]
-        for table in tables where table.parent == nil {
+        for table in tables {
+            if let parent = table.parent {
+                if table.bound == "DEFAULT" { found[table.name] = "the default partition of \(parent)" }
+                continue
+            }
             let options = table.options.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
             found[table.name] =
                 "table" + (table.partitionKey.map { " PARTITION BY \($0)" } ?? "")
                 + (options.isEmpty ? "" : " WITH (\(options.joined(separator: ", ")))")
+                + (table.isUnlogged ? ", UNLOGGED: a crash empties it" : "")
+            found.merge(table.additions) { first, _ in first }
             if !table.comment.isEmpty { found["comment on \(table.name)"] = table.comment }
             if let key = table.key { found["key of \(table.name)"] = key.definition }
             for column in table.columns {

@@ -60,7 +60,7 @@ struct CatalogueReader {
                     name: tables.string(row, 0) ?? "", sqlName: tables.string(row, 1) ?? "",
                     partitionKey: tables.string(row, 2), parent: tables.string(row, 3),
                     bound: tables.string(row, 4) ?? "", options: options, comment: tables.string(row, 5) ?? "",
-                    rows: tables.integer(row, 7) ?? -1))
+                    rows: tables.integer(row, 7) ?? -1, isUnlogged: tables.bool(row, 8) ?? false))
         }
         var places: [String: Int] = [:]
         for (place, table) in catalogue.tables.enumerated() { places[table.name] = place }
@@ -73,6 +73,13 @@ struct CatalogueReader {
                     type: columns.string(row, 3) ?? "", collation: columns.string(row, 4) ?? "",
                     isNotNull: columns.bool(row, 5) ?? false, defaultValue: columns.string(row, 6),
                     identity: columns.string(row, 7) ?? "", comment: columns.string(row, 8) ?? ""))
+        }
+        if names != nil {
+            let additions = try query(Self.additions, schema, names?.tables)
+            for row in 0..<additions.rowCount {
+                guard let place = places[additions.string(row, 0) ?? ""] else { continue }
+                catalogue.tables[place].additions[additions.string(row, 1) ?? ""] = additions.string(row, 2) ?? ""
+            }
         }
         let indexes = try query(Self.indexes, schema, names?.tables)
         for row in 0..<indexes.rowCount {
@@ -128,7 +135,7 @@ struct CatalogueReader {
     private static let tables = """
         SELECT c.relname::text, quote_ident(c.relname), pg_get_partkeydef(c.oid), p.relname::text,
             pg_get_expr(c.relpartbound, c.oid), obj_description(c.oid, 'pg_class'),
-            array_to_string(c.reloptions, E'\\n'), c.reltuples::bigint
+            array_to_string(c.reloptions, E'\\n'), c.reltuples::bigint, c.relpersistence = 'u'
         FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
         WHERE \(ours) ORDER BY p.relname IS NOT NULL, c.oid
         """
@@ -140,6 +147,35 @@ struct CatalogueReader {
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
         WHERE \(ours) ORDER BY c.oid, a.attnum
+        """
+
+    /// What no table of ours has: constraints that are not of its key, and what changes or hides its rows.
+    private static let additions = """
+        SELECT c.relname::text, concat(o.object, o.preposition, c.relname), o.definition
+        FROM pg_class c CROSS JOIN LATERAL (
+            SELECT concat(CASE contype WHEN 'c' THEN 'check ' ELSE 'foreign key ' END, conname), ' on ',
+                pg_get_constraintdef(oid, true)
+            FROM pg_constraint WHERE conrelid = c.oid AND contype IN ('c', 'f')
+            UNION ALL
+            SELECT 'trigger ' || tgname, ' on ', concat(
+                regexp_replace(pg_get_triggerdef(oid, true), '^CREATE (CONSTRAINT )?TRIGGER ("([^"]|"")*"|\\S+) ', '\\1'),
+                CASE tgenabled WHEN 'D' THEN ', disabled' END)
+            FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal
+            UNION ALL
+            SELECT 'rule ' || rulename, ' on ', rtrim(regexp_replace(regexp_replace(
+                pg_get_ruledef(oid, true), '\\s+', ' ', 'g'), '^CREATE RULE ("([^"]|"")*"|\\S+) AS ', ''), ';')
+            FROM pg_rewrite WHERE ev_class = c.oid
+            UNION ALL
+            SELECT 'policy ' || polname, ' on ', concat(
+                CASE polcmd WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+                    ELSE 'DELETE' END,
+                ' USING (' || pg_get_expr(polqual, polrelid) || ')',
+                ' WITH CHECK (' || pg_get_expr(polwithcheck, polrelid) || ')')
+            FROM pg_policy WHERE polrelid = c.oid
+            UNION ALL
+            SELECT 'row level security', ' of ', CASE WHEN c.relforcerowsecurity THEN 'forced' ELSE 'enabled' END
+            WHERE c.relrowsecurity) AS o (object, preposition, definition)
+        WHERE \(ours)
         """
 
     private static let indexes = """
@@ -181,24 +217,4 @@ struct CatalogueReader {
         FROM pg_proc f
         WHERE f.pronamespace = $1::bigint::oid AND f.prokind = 'f' AND ($3 OR f.proname = ANY ($2)) ORDER BY f.oid
         """
-
-    /// One value that changes with everything that matters of these tables and their indexes; reads nothing but
-    /// pg_catalog, and takes no lock that anybody waits for.
-    func digest(_ home: Home, tables: [String]) throws(PostgresError) -> String {
-        let found = try connection.queryOnce(
-            """
-            SELECT hashtextextended(string_agg(line, E'\\n' ORDER BY line), 0)::text FROM (
-                SELECT concat_ws(' ', c.relname, c.relkind, a.attname, a.atttypid, a.atttypmod, a.attcollation,
-                    a.attnotnull, hashtext(d.adbin::text)) AS line
-                FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-                WHERE c.relnamespace = $1::bigint::oid AND c.relname = ANY ($2)
-                UNION ALL
-                SELECT concat_ws(' ', c.relname, r.relname, x.indkey::text, x.indcollation::text, x.indisvalid,
-                    x.indisunique, x.indisprimary, hashtext(x.indexprs::text), hashtext(x.indpred::text))
-                FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class r ON r.oid = x.indexrelid
-                WHERE c.relnamespace = $1::bigint::oid AND c.relname = ANY ($2)) AS lines
-            """, [.int8(home.oid), .textArray(tables)], operation: "look at the schema")
-        return found.string(0, 0) ?? ""
-    }
 }

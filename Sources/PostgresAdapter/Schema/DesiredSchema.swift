@@ -33,7 +33,8 @@ package struct DesiredSchema: Sendable {
 
     /// That of this program.
     static func archive(busPartitions: Int) -> DesiredSchema {
-        var statements: [(name: String, sql: String)] = []
+        // First, since columns that are added to the others are noted there.
+        var statements = [(name: "reindexing", sql: ReindexSchema.tables)]
         var renames: [String: [String: String]] = [:]
         for table in ArchiveSchema.tables {
             guard let sql = table.postgresDDL else { continue }
@@ -53,7 +54,6 @@ package struct DesiredSchema: Sendable {
             ))
         statements.append(("the event bus", BusSchema.tables))
         statements.append(("dead letters", PostgresDeadLetters.table))
-        statements.append(("reindexing", ReindexSchema.tables))
         var schema = DesiredSchema(version: ArchiveSchema.version, statements: statements, renames: renames)
         schema.rows = Topic.allCases.map { topic in
             RequiredRows(
@@ -64,9 +64,13 @@ package struct DesiredSchema: Sendable {
         return schema
     }
 
-    /// Changes with everything above.
+    /// Changes with everything above: a release whose statements are those of an earlier one is another one still.
     var fingerprint: String {
-        let all = statements.map { $0.name + "\n" + $0.sql } + rows.map { $0.name + "\n" + $0.insert }
+        let all =
+            ["version \(version)"] + statements.map { $0.name + "\n" + $0.sql }
+            + renames.sorted { $0.key < $1.key }.flatMap { table, columns in
+                columns.sorted { $0.key < $1.key }.map { "\(table).\($0.key) was \($0.value)" }
+            } + rows.map { $0.name + "\n" + $0.insert }
         return SeaHash.decimal(all.joined(separator: "\n"))
     }
 }

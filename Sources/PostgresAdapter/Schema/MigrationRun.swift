@@ -25,7 +25,6 @@ struct MigrationRun {
     /// The two catalogues, and what is known of them.
     struct State {
         var standing: Standing
-        var home: CatalogueReader.Home
         var desired: Catalogue
         var real: Catalogue
         var known: Set<String>
@@ -37,36 +36,48 @@ struct MigrationRun {
 
     // MARK: Looking
 
-    private func standing(_ home: CatalogueReader.Home, _ tables: [String]) throws(PostgresError) -> Standing {
+    /// - Parameter real: reads what there is of ours; the search path is that of our tables afterwards.
+    private func standing(_ real: () throws(PostgresError) -> Catalogue) throws(PostgresError) -> Standing {
         let reached = try history.reached()
         guard let last = reached.first else { return .unknown }
         let fingerprint = schema.fingerprint
         if last.fingerprint == fingerprint {
             if last.isPending { return .older }
-            return try reader.digest(home, tables: tables) == last.digest ? .current : .older
+            if try real().digest != last.digest { return .older }
+            return try hasRows() ? .current : .older
         }
-        // Who comes back to a database that has gone on is old, whatever its number.
-        let wasHere = reached.contains { $0.fingerprint == fingerprint }
         let ours = [schema.version] + Self.numbers(Program.version)
         let theirs = [last.specVersion] + Self.numbers(last.programVersion)
-        return wasHere || ours.lexicographicallyPrecedes(theirs) ? .newer(last) : .older
+        // Between two releases, who comes back to a database that has gone on is the older one.
+        let isOlder =
+            ours == theirs
+            ? reached.contains { $0.fingerprint == fingerprint } : ours.lexicographicallyPrecedes(theirs)
+        return isOlder ? .newer(last) : .older
     }
 
     private static func numbers(_ version: String) -> [Int] { version.split(separator: ".").map { Int($0) ?? 0 } }
 
-    /// Tables by the names in the DDL; what the digest is made of.
-    private var tableNames: [String] {
-        schema.statements.flatMap { statement in
-            statement.sql.split(separator: "CREATE TABLE IF NOT EXISTS ").dropFirst(
-                statement.sql.hasPrefix("CREATE TABLE IF NOT EXISTS ") ? 0 : 1
-            ).compactMap { $0.split(whereSeparator: { $0.isWhitespace || $0 == "(" }).first.map(String.init) }
-        }.map { $0.hasPrefix("\"") ? String($0.dropFirst().dropLast()) : $0 }
+    /// Reads what there is of these objects; the search path is that of our tables afterwards.
+    private func read(_ objects: Set<String>, _ home: CatalogueReader.Home) throws(PostgresError) -> Catalogue {
+        try connection.run("SET search_path = \(home.name)", operation: "read the catalogue")
+        let functions = objects.filter { $0.hasPrefix("function ") }.map { $0.dropFirst(9).prefix { $0 != "(" } }
+        return try reader.read(
+            home, tables: objects.filter { !$0.contains(".") && !$0.contains(" ") }.sorted(),
+            functions: functions.map(String.init))
     }
 
-    /// Whether there is nothing to do, as far as two queries tell; or the database is a newer one that will do.
+    /// Of tables that are there.
+    private func hasRows() throws(PostgresError) -> Bool {
+        if schema.rows.isEmpty { return true }
+        let all = schema.rows.map { "EXISTS (\($0.check))" }.joined(separator: " AND ")
+        return try connection.queryOnce("SELECT \(all)", [], operation: "look at rows").bool(0, 0) ?? false
+    }
+
+    /// Whether there is nothing to do, as far as the catalogue tells; or the database is a newer one that will do.
     func isDone(_ report: (String) -> Void) throws(SchemaFailure) -> Bool {
         let found = try Self.database { () throws(PostgresError) -> Standing in
-            try standing(reader.home(), tableNames)
+            defer { reset() }
+            return try standing { () throws(PostgresError) in try read(history.knownObjects(), reader.home()) }
         }
         switch found {
         case .current: return true
@@ -86,13 +97,8 @@ struct MigrationRun {
         let home = try reader.home()
         let desired = try reader.read(made: schema.statements.map(\.sql))
         let known = try history.knownObjects()
-        let tables = Set(desired.tables.map(\.name))
-            .union(known.filter { !$0.contains(".") && !$0.contains(" ") })
-        let names = desired.functions.map { String($0.signature.prefix { $0 != "(" }) }
-        try connection.run("SET search_path = \(home.name)", operation: "read the catalogue")
-        let real = try reader.read(home, tables: tables.sorted(), functions: names)
-        return State(
-            standing: try standing(home, tableNames), home: home, desired: desired, real: real, known: known)
+        let real = try read(known.union(desired.objects.keys), home)
+        return State(standing: try standing { real }, desired: desired, real: real, known: known)
     }
 
     /// - Parameter looksAtRows: as the planner has it.
@@ -226,7 +232,7 @@ struct MigrationRun {
         try Self.database { () throws(PostgresError) in
             if migrator.isOfProgram { try MonthPartitions(connection: connection).make(now: .now) }
             let isPending = !left.isEmpty || planner.isWaiting
-            let digest = try reader.digest(state.home, tables: tableNames)
+            let digest = state.real.digest
             let last = try history.reached().first
             let isSame =
                 last?.fingerprint == schema.fingerprint && last?.digest == digest && last?.isPending == isPending

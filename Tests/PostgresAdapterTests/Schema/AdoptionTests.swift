@@ -64,6 +64,14 @@ struct AdoptionTests {
         // The next instance of a series takes the place of a row that has no representative.
         #expect(try value("SELECT bool_and(representative_sop_uid > '9.9') FROM dicom_state_meta") == "true")
         #expect(try value("SELECT count(*) FROM theirs") == "1")
+        // Searches of what the original did not have say that rows may be missing.
+        #expect(
+            try value(
+                """
+                SELECT count(*) FROM incomplete_column WHERE table_name = 'dicom_state_meta'
+                    AND column_name IN ('referring_physician_name', 'issuer_of_patient_id', 'institution_name')
+                """) == "3")
+        #expect(try value("SELECT count(*) FROM incomplete_column WHERE column_name = 'patient_name'") == "0")
         #expect(try value("SELECT to_regclass('index_state_unique') IS NULL") == "true")
     }
 

@@ -1,0 +1,82 @@
+import Archive
+import PostgresAdapter
+import PostgresTestSupport
+import Testing
+
+/// What somebody took away or changed comes back at the next start, each kind of object by itself.
+@Suite("Mending", .enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+struct MendingTests {
+    @Test(arguments: [
+        "DROP FUNCTION bus_publish",
+        "DELETE FROM bus_partition WHERE topic = 'log_queue'",
+        """
+        DROP INDEX dicom_state_meta_procedure_code_idx;
+        CREATE INDEX dicom_state_meta_procedure_code_idx ON dicom_state_meta USING btree (procedure_code)
+        """,
+        "COMMENT ON COLUMN dicom_state_meta.patient_id IS NULL",
+        "COMMENT ON TABLE dicom_state_meta IS 'mine'",
+        "ALTER TABLE dicom_json_meta RESET (fillfactor)",
+        "DROP TABLE wado_access_log_default",
+        "ALTER TABLE dicom_state_meta ALTER COLUMN series_related_instances SET DEFAULT 7",
+        "ALTER TABLE dicom_state_meta DROP CONSTRAINT dicom_state_meta_pkey",
+        "ALTER TABLE dicom_state_variant DROP COLUMN patient_id",
+    ])
+    func whatIsMissingComesBack(change: String) throws {
+        let string = try TestPostgres.makeArchiveDatabase()
+        let connection = try PostgresConnection(string)
+        let migrator = SchemaMigrator()
+        let fresh = try migrator.objects(connection)
+        let store = PostgresSchemaStore(string)
+        try connection.run(change, operation: "test")
+        #expect(try !store.plan().isEmpty)
+        try migrator.migrate(connection)
+        #expect(try migrator.objects(connection) == fresh)
+        #expect(try store.plan().isEmpty && store.differences().isEmpty)
+        // And then a start has nothing to do.
+        let history = "SELECT count(*) FROM schema_history"
+        let before = try connection.query(history, operation: "test").integer(0, 0)
+        try migrator.migrate(connection)
+        #expect(try connection.query(history, operation: "test").integer(0, 0) == before)
+    }
+
+    private static let series = MigrationCase.schema(
+        """
+        CREATE TABLE IF NOT EXISTS series (
+            uid varchar(64) COLLATE "C" NOT NULL, patient varchar(16) COLLATE "C", number integer, PRIMARY KEY (uid));
+        CREATE INDEX IF NOT EXISTS series_patient_idx ON series (lower(patient));
+        """)
+
+    @Test func whatSomebodyAddedIsShown() throws {
+        let database = try MigrationCase()
+        try database.migrate(Self.series)
+        try database.run(
+            """
+            ALTER TABLE series ADD CONSTRAINT small CHECK (number < 100);
+            CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER swallow BEFORE INSERT ON series FOR EACH ROW EXECUTE FUNCTION swallow();
+            CREATE RULE nothing AS ON DELETE TO series DO INSTEAD NOTHING;
+            CREATE TABLE theirs (uid text PRIMARY KEY);
+            ALTER TABLE series ADD CONSTRAINT known FOREIGN KEY (uid) REFERENCES theirs;
+            ALTER TABLE series ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY mine ON series USING (number > 1);
+            """)
+        #expect(
+            try database.store(Self.series).differences() == [
+                "check small on series is not in the spec (made by hand): CHECK (number < 100)",
+                "foreign key known on series is not in the spec (made by hand): FOREIGN KEY (uid) REFERENCES theirs(uid)",
+                "policy mine on series is not in the spec (made by hand): ALL USING ((number > 1))",
+                "row level security of series is not in the spec (made by hand): enabled",
+                "rule nothing on series is not in the spec (made by hand): ON DELETE TO series DO INSTEAD NOTHING",
+                "trigger swallow on series is not in the spec (made by hand): BEFORE INSERT ON series FOR EACH ROW EXECUTE FUNCTION swallow()",
+            ])
+        try database.run(
+            """
+            ALTER TABLE series DROP CONSTRAINT small, DROP CONSTRAINT known, DISABLE ROW LEVEL SECURITY;
+            DROP POLICY mine ON series; DROP TRIGGER swallow ON series; DROP RULE nothing ON series;
+            ALTER TABLE series SET UNLOGGED
+            """)
+        #expect(
+            try database.store(Self.series).differences()
+                == ["series is table, UNLOGGED: a crash empties it, and should be table"])
+    }
+}
