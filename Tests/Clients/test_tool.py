@@ -19,6 +19,7 @@ def test_status(archive):
 def test_schema_shows_and_mends_what_was_changed_by_hand(archive):
     at = ("--data", archive.data)
     assert wado("schema", "plan", *at).stdout == "PostgreSQL: nothing to do\n"
+    assert wado("schema", "plan", "--store", "postgres", *at).returncode == 0
     assert wado("schema", "diff", *at).returncode == 0
     drop = ["psql", "-Xqd", archive.endpoints["database"], "-c", "DROP INDEX dicom_state_variant_study_id_idx"]
     subprocess.run(drop, check=True)
@@ -38,7 +39,15 @@ def test_schema_explains_columns_and_prints_the_ddl():
         assert part in text
     wrong = wado("schema", "explain", "patient_nane", check=False)
     assert wrong.returncode == 1 and "did you mean patient_name?" in wrong.stderr
+    for attribute in ("PatientName", "(0010,0010)", "0010,0010"):
+        assert text in wado("schema", "explain", attribute).stdout
+    assert "GIN of procedure_code" in wado("schema", "explain", "procedure_code").stdout
+    wrong = wado("schema", "explain", "PatientNane", check=False)
+    assert wrong.returncode == 1 and "did you mean PatientName?" in wrong.stderr
+    unused = wado("schema", "explain", "PatientMotherBirthName", check=False)
+    assert unused.returncode == 1 and "no table has a column of PatientMotherBirthName (0010,1060)" in unused.stderr
     sql = wado("schema", "sql", "--store", "postgresql").stdout
+    assert wado("schema", "sql", "--store", "postgres").stdout == sql
     assert "CREATE TABLE IF NOT EXISTS dicom_state_meta (" in sql and "ROUTINE LOAD" not in sql
 
 

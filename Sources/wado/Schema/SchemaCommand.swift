@@ -20,7 +20,7 @@ enum SchemaCommand {
         ("status", "how the databases stand, and the last changes"),
         ("diff", "what was changed by hand; exit status 2 when something was"),
         ("sql", "the DDL of a new database"),
-        ("explain COLUMN", "tag, VR, types, index, search key and load job of a column"),
+        ("explain COLUMN", "tag, VR, types, index, search key and load job of a column; also by keyword or tag"),
         ("--store NAME", "only this database: postgresql, doris"),
     ]
 
@@ -28,7 +28,8 @@ enum SchemaCommand {
         var arguments = arguments
         let allowsDestructive = take("--allow-destructive", from: &arguments)
         let isConfirmed = take("--yes", from: &arguments)
-        let store = try takeValue("--store", from: &arguments)
+        let named = try takeValue("--store", from: &arguments)?.lowercased()
+        let store = named == "postgres" ? "postgresql" : named
         let settings = try Main.settings(arguments, maximumArguments: 2)
         guard let what = settings.arguments.first, subcommands.contains(what) else {
             let hint = settings.arguments.first.flatMap { Nearest.name(to: $0, among: subcommands) }
@@ -54,7 +55,7 @@ enum SchemaCommand {
         default: break
         }
         let all = try SchemaStores.all(database: RunningArchive.database(settings), settings: settings)
-        let stores = all.filter { store == nil || $0.name.lowercased() == store?.lowercased() }
+        let stores = all.filter { store == nil || $0.name.lowercased() == store }
         guard !stores.isEmpty else {
             throw SettingsError(problems: [
                 "there is no store '\(store ?? "")' here: \(all.map { $0.name.lowercased() }.joined(separator: ", "))"

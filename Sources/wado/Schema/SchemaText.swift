@@ -46,8 +46,7 @@ enum SchemaText {
 
     /// The DDL of both databases, or of one.
     static func sql(store: String?) throws(SettingsError) -> String {
-        let store = store?.lowercased()
-        guard [nil, "postgres", "postgresql", "doris"].contains(store) else {
+        guard [nil, "postgresql", "doris"].contains(store) else {
             throw SettingsError(problems: ["there is no store '\(store ?? "")': postgresql, doris"])
         }
         var text = ""
@@ -61,19 +60,37 @@ enum SchemaText {
 
     // MARK: Explain
 
-    /// Everything about the columns of a name: `patient_name` or `dicom_state_meta.patient_name`.
+    /// Everything about the columns of a name, `patient_name` or `dicom_state_meta.patient_name`, or of an attribute by
+    /// its keyword or its tag: `PatientName`, `(0010,0010)`.
     static func explain(_ name: String) throws -> String {
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         let column = parts.last ?? ""
-        let found = ArchiveSchema.tables.compactMap { table in
+        var found = ArchiveSchema.tables.compactMap { table in
             parts.count == 1 || parts[0] == table.name ? table.column(column).map { (table, $0) } : nil
         }
+        let attribute = DataDictionary.entry(keyword: name) ?? tag(name).flatMap(DataDictionary.entry(for:))
+        if found.isEmpty, let attribute {
+            found = ArchiveSchema.tables.flatMap { table in
+                table.columns.filter { $0.path.last == attribute.tag }.map { (table, $0) }
+            }
+            if found.isEmpty {
+                throw CommandError("no table has a column of \(attribute.keyword) \(digits(attribute.tag))")
+            }
+        }
         guard !found.isEmpty else {
-            let names = Set(ArchiveSchema.tables.flatMap { $0.columns.map(\.name) }).sorted()
+            let columns = ArchiveSchema.tables.flatMap(\.columns)
+            let keywords = columns.compactMap { $0.path.last.flatMap { DataDictionary.entry(for: $0)?.keyword } }
+            let names = Set(columns.map(\.name) + keywords).sorted()
             let hint = Nearest.name(to: column, among: names).map { "; did you mean \($0)?" } ?? ""
             throw CommandError("no table has a column '\(name)'\(hint)")
         }
         return found.map { explain($1, of: $0) }.joined(separator: "\n")
+    }
+
+    /// Of `(0010,0010)`, with or without parentheses and comma.
+    private static func tag(_ text: String) -> Tag? {
+        let digits = text.filter { !"(),".contains($0) }
+        return digits.utf8.count == 8 ? UInt32(digits, radix: 16).map { Tag($0) } : nil
     }
 
     private static func explain(_ column: ColumnSchema, of table: TableSchema) -> String {
@@ -96,7 +113,9 @@ enum SchemaText {
             lines.append(("PostgreSQL", "not there"))
         }
         let indexes = table.indexes.filter { $0.parts.contains { $0 == column.name || $0 == "lower(\(column.name))" } }
-        var served = indexes.map { "\($0.name) (\($0.parts.joined(separator: ", ")))" }
+        var served = indexes.map {
+            "\($0.name) (\($0.method == .gin ? "GIN of " : "")\($0.parts.joined(separator: ", ")))"
+        }
         if table.key.contains(column.name) { served.insert("the key (\(table.key.joined(separator: ", ")))", at: 0) }
         lines.append(("index", served.isEmpty ? "none" : served.joined(separator: ", ")))
         if table.dorisDDL != nil, column.isInDoris {
