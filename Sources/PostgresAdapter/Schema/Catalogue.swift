@@ -164,6 +164,13 @@ extension Catalogue.Table {
 }
 
 extension Catalogue.Index {
+    /// Whether it is the same one, whatever length the texts of its columns have: `lower(name)` of a text is
+    /// `lower(name::text)` of one that is limited, and follows when the type changes.
+    func isSame(as other: Self) -> Bool {
+        isUnique == other.isUnique
+            && definition.replacing("::text", with: "") == other.definition.replacing("::text", with: "")
+    }
+
     /// Whether a column, as SQL writes it, is in its definition.
     func mentions(_ column: String) -> Bool {
         Catalogue.replacing(column, by: "", in: definition) != definition

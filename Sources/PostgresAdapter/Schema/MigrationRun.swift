@@ -151,11 +151,14 @@ struct MigrationRun {
             defer { reset() }
             try prepare()
             var changes = 0
+            var last: [SchemaStep] = []
             // Usually one round does it; what it uncovers is done by the next.
             for _ in 0..<8 {
                 let (state, planner) = try lookAndPlan(looksAtRows: looksAtRows)
                 let steps = planner.steps.filter { occasions.contains($0.step.occasion) }
                 if steps.isEmpty { return try finish(state, planner, changes, report) }
+                if steps.map(\.step) == last { break }
+                last = steps.map(\.step)
                 let ordered = steps.filter { !$0.step.isDestructive } + steps.filter(\.step.isDestructive)
                 for group in Self.groups(ordered) {
                     changes += group.count

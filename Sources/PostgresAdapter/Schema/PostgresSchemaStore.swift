@@ -73,7 +73,11 @@ public struct PostgresSchemaStore: SchemaStore {
             let count = try run.plan(state, looksAtRows: true).steps.count
             lines.append(
                 count == 0 ? "the schema is that of this program" : "\(count) changes to make: see `wado schema plan`")
-        case .newer(let by): lines.append("the schema is newer than this program, made by \(by.program)")
+        case .newer(let by):
+            lines.append("the schema is newer than this program, made by \(by.program)")
+            lines += SchemaObstacles.find(desired: state.desired, real: state.real).map {
+                "this program cannot use it: \($0)"
+            }
         }
         return lines + (try history.recent(limit: 10))
     }

@@ -23,6 +23,11 @@ enum SchemaObstacles {
                 {
                     obstacles.append("\(object) is \(there.type), and this program needs \(column.type)")
                 }
+                if case .attribute(let ours) = ColumnSource(column.comment),
+                    case .attribute(let theirs) = ColumnSource(there.comment), ours != theirs
+                {
+                    obstacles.append("\(object) has values of \(theirs), and this program fills it with \(ours)")
+                }
                 if there.isNotNull && !column.isNotNull {
                     obstacles.append("\(object) may not be NULL, and this program leaves it empty at times")
                 }

@@ -27,7 +27,9 @@ extension SchemaPlanner {
             let object = "\(wanted.name).\(column.name)"
             let alterColumn = alter + "ALTER COLUMN \(column.sqlName) "
             // A default of another type comes with the type.
-            let comesWithType = changed.contains(column.name) || waitingColumns.contains(column.sqlName)
+            let comesWithType =
+                changed.contains(column.name) || waitingColumns.contains(column.sqlName)
+                || widerColumns.contains(column.sqlName)
             if column.defaultValue != before.defaultValue && !comesWithType {
                 let value = column.defaultValue
                 add(
@@ -56,6 +58,7 @@ extension SchemaPlanner {
                 ["ALTER TABLE \(table.sqlName) ALTER COLUMN \(column.sqlName) DROP NOT NULL"], table: table.name)
         }
         if known.contains(object) {
+            noteUnfilled(column, table)
             add(
                 object, "no longer in the spec; its values in \(Self.count(table)) would be lost",
                 ["ALTER TABLE \(table.sqlName) DROP COLUMN IF EXISTS \(column.sqlName)"], table: table.name,

@@ -12,8 +12,14 @@ extension SchemaPlanner {
         }
         var statements: [String] = []
         if found.comment != wanted.comment { statements.append(wanted.commentStatement) }
-        for column in wanted.columns where found.column(column.name)?.comment ?? "" != column.comment {
-            statements.append(wanted.commentStatement(column))
+        for column in wanted.columns {
+            let before = found.column(column.name)?.comment ?? ""
+            if before == column.comment { continue }
+            if ColumnSource(before).isReplaced(by: ColumnSource(column.comment)) {
+                refill(column, before, wanted)
+            } else {
+                statements.append(wanted.commentStatement(column))
+            }
         }
         if !statements.isEmpty { add(wanted.name, "comments", statements) }
     }
@@ -25,7 +31,7 @@ extension SchemaPlanner {
         for index in wanted.indexes {
             let object = "index \(index.name)"
             if let there = found.indexes.first(where: { $0.name == index.name }) {
-                if there.definition == index.definition && there.isUnique == index.isUnique {
+                if there.isSame(as: index) {
                     if !there.isValid { try finish(index, found, wanted) }
                 } else if !waitsForColumn(index) {
                     try drop(there, "is on \(there.definition), and should be on \(index.definition)", found)

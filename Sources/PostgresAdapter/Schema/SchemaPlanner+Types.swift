@@ -67,12 +67,15 @@ extension SchemaPlanner {
                     alter(wanted, one, found, object: object, users: users)
                 }
             case .narrower(let using):
+                let lost = try longerValues(column, found)
                 add(
-                    object, "\(reason): longer values in \(Self.count(found)) would be cut",
+                    object, "\(reason): \(lost) would be cut",
                     [
                         "ALTER TABLE \(wanted.sqlName) ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL) USING \(using)"
                     ],
                     table: wanted.name, occasion: .decision, users: users)
+                widerColumns.insert(column.sqlName)
+                continue
             case .different: replace(column, before, reason, found, wanted, users)
             }
             waitingColumns.insert(column.sqlName)
@@ -80,6 +83,19 @@ extension SchemaPlanner {
         if !quick.clauses.isEmpty { alter(wanted, quick, found) }
         if !long.clauses.isEmpty { alter(wanted, long, found, occasion: .maintenance) }
         return changed
+    }
+
+    /// What a narrower column has no room for.
+    private func longerValues(
+        _ column: Catalogue.Column, _ found: Catalogue.Table
+    ) throws(PostgresError) -> String {
+        if !looksAtRows, try isLarge(found) { return "longer values in \(Self.count(found))" }
+        let name = oldNames[column.sqlName] ?? column.sqlName
+        let longer = try connection.queryOnce(
+            "SELECT count(*) FROM \(found.sqlName) WHERE \(name)::\(column.type) <> \(name)", [],
+            operation: "look at rows"
+        ).integer(0, 0)
+        return longer == 1 ? "1 longer value" : "\(longer ?? 0) longer values"
     }
 
     private func change(

@@ -28,6 +28,8 @@ struct SchemaPlanner {
     var oldNames: [String: String] = [:]
     /// Columns of the table at hand, as SQL writes them, that do not get their type at once.
     var waitingColumns: Set<String> = []
+    /// Columns of the table at hand, as SQL writes them, that have room for more than they should.
+    var widerColumns: Set<String> = []
     var steps: [MigrationStep] = []
     var notes: [String] = []
     /// True when something has to wait for values that are not there yet.
@@ -46,11 +48,15 @@ struct SchemaPlanner {
             }
             if wanted.parent != nil { continue }
             let first = steps.count
+            let before = (notes: notes.count, isWaiting: isWaiting)
             try change(found, to: wanted)
             if isForeign(wanted.name),
                 steps[first...].contains(where: { $0.step.occasion == .decision || $0.step.occasion == .hindered })
             {
+                // What was to be said of it is of no table of ours.
                 steps.removeSubrange(first...)
+                notes.removeSubrange(before.notes...)
+                isWaiting = before.isWaiting
                 aside.append(setAside(found, wanted))
             }
         }
@@ -91,6 +97,7 @@ struct SchemaPlanner {
         var found = found
         oldNames = [:]
         waitingColumns = []
+        widerColumns = []
         rename(&found, wanted)
         try changeColumns(found, wanted)
         if found.partitionKey != wanted.partitionKey {

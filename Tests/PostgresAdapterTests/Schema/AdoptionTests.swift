@@ -99,6 +99,8 @@ struct AdoptionTests {
         var lines: [String] = []
         try migrator.migrate(connection) { lines.append($0) }
         #expect(lines.contains { $0.contains("is called dicom_object_meta_original now") })
+        // It is no table to be filled.
+        #expect(!lines.contains { $0.hasPrefix("dicom_object_meta.") })
         let after = try connection.queryOnce(
             """
             SELECT string_agg(o::text, ',' ORDER BY trace_id), (SELECT count(*) FROM dicom_image_meta_original)

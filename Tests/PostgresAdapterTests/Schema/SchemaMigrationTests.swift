@@ -62,6 +62,7 @@ struct SchemaMigrationTests {
         var objects = try database.objects(Self.new)
         // Its rows are not filled by this program.
         #expect(objects.removeValue(forKey: "series.gone") == "character varying(8) COLLATE \"C\"")
+        #expect(objects.removeValue(forKey: "comment on series.gone") == "no longer filled")
         #expect(try objects == MigrationCase.fresh(Self.new))
         #expect(
             try database.value("SELECT count(*) FROM series WHERE patient_id = 'p' || uid AND number = uid::int")
@@ -160,7 +161,11 @@ struct SchemaMigrationTests {
         try database.run(Self.rows)
         let schema = MigrationCase.schema(Self.old.text.replacing("patient varchar(16)", with: "patient varchar(2)"))
         let lines = try database.migrate(schema)
-        #expect(lines.contains { $0.hasPrefix("waits for somebody: series.patient: is character varying(16)") })
+        #expect(
+            lines.contains {
+                $0.hasPrefix("waits for somebody: series.patient: is character varying(16)")
+                    && $0.hasSuffix(": 41 longer values would be cut")
+            })
         #expect(try database.value("SELECT max(length(patient)) FROM series") == "3")
         try database.migrate(schema, allowDestructive: true)
         #expect(try database.value("SELECT max(length(patient)) FROM series") == "2")
@@ -230,6 +235,10 @@ struct SchemaMigrationTests {
         let failure = #expect(throws: SchemaFailure.self) { try database.migrate(Self.old) }
         let text = "\(failure!)"
         #expect(text.contains(says) && text.contains("install that version of Wado"))
+        // The plan is not that there is nothing to do.
+        let refusal = #expect(throws: SchemaFailure.self) { try database.store(Self.old).plan() }
+        #expect("\(refusal!)" == text)
+        #expect(try database.store(Self.old).status().contains { $0.contains("cannot use it") && $0.contains(says) })
         #expect(throws: SchemaFailure.self) {
             try database.migrate(Self.old, allowDestructive: true)
         }
