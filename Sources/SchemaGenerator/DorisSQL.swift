@@ -98,15 +98,16 @@ enum DorisSQL {
 
     /// A string in double quotes, with backslash escapes.
     static func string(_ text: String) -> String {
-        var result = "\""
-        for character in text {
-            switch character {
-            case "\"", "\\": result += "\\\(character)"
-            case "\n": result += "\\n"
-            default: result.append(character)
+        // By scalars: a quote with an accent upon it is still a quote for Doris.
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": result.append(contentsOf: ["\\", scalar])
+            case "\n": result.append(contentsOf: ["\\", "n"])
+            default: result.append(scalar)
             }
         }
-        return result + "\""
+        return "\"" + String(result) + "\""
     }
 
     private static func trimmed(_ line: String) -> String {

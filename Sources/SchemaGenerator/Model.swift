@@ -18,10 +18,6 @@ package enum Level: String, CaseIterable, Sendable {
     var depth: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
-package enum SearchKind: String, CaseIterable, Sendable {
-    case exact, uid, date, time, wildcard, fuzzy, number
-}
-
 struct TableModel: Sendable {
     var name: String
     /// `DicomStateMetaRow`.
@@ -67,7 +63,7 @@ struct TableModel: Sendable {
         table.columns.append(
             ColumnModel(
                 name: Self.variantHash, swiftName: ColumnNames.swiftIdentifier(Self.variantHash), type: .ascii(20),
-                source: .service, otherwise: nil, isNullable: false, defaultValue: nil, level: nil, search: nil,
+                source: .service, otherwise: nil, isNullable: false, defaultValue: nil, level: nil, isSearched: false,
                 also: [], stores: [.postgres], comment: "SeaHash of the searched values in 20 digits", since: since,
                 renamedFrom: nil))
         table.key.append(Self.variantHash)
@@ -129,7 +125,7 @@ struct ColumnModel: Sendable {
     /// Checked against the type.
     var defaultValue: String?
     var level: Level?
-    var search: SearchKind?
+    var isSearched: Bool
     var also: [AlsoSearched]
     var stores: Set<Store>
     var comment: String

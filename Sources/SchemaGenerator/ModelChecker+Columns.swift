@@ -47,7 +47,8 @@ extension ModelChecker {
         guard let type = type(spec, source, natural) else { return nil }
         var column = ColumnModel(
             name: name.value, swiftName: ColumnNames.swiftIdentifier(name.value), type: type, source: source,
-            otherwise: otherwise(spec, type), isNullable: true, defaultValue: nil, level: nil, search: nil, also: [],
+            otherwise: otherwise(spec, type), isNullable: true, defaultValue: nil, level: nil, isSearched: false,
+            also: [],
             stores: model.stores, comment: spec.comment, since: spec.since, renamedFrom: spec.renamedFrom?.value)
         if let stores = spec.stores {
             column.stores = Set(stores.compactMap { one(of: Store.allCases, $0, "store") })
@@ -279,26 +280,18 @@ extension ModelChecker {
 
     private mutating func queryAttributes(_ spec: ColumnSpec, _ column: inout ColumnModel, _ model: TableModel) {
         column.level = one(of: Level.allCases, spec.level, "level")
-        column.search = one(of: SearchKind.allCases, spec.search, "search")
+        column.isSearched = spec.search?.value == true
         if let level = column.level, let row = model.level, let mark = spec.level?.mark, level.depth > row.depth {
             error("a row is one \(row.rawValue), which has no attribute of the level \(level.rawValue)", mark)
         }
-        guard let search = column.search, let mark = spec.search?.mark else {
-            if let first = spec.also.first { error("`also` is for columns with `search:`", first.keyword.mark) }
+        guard column.isSearched, let mark = spec.search?.mark else {
+            if let first = spec.also.first { error("`also` is for columns with `search: true`", first.keyword.mark) }
             return
         }
         if column.level == nil, spec.level == nil {
             error("`search` needs a `level:`, the one the attribute is asked for at", mark)
         }
-        let fits =
-            switch search {
-            case .exact, .wildcard, .fuzzy: column.type.element.isText
-            case .uid: column.type.element == .ascii(64)
-            case .date: column.type.element == .date
-            case .time: column.type.element == .time
-            case .number: [.int, .bigint, .double].contains(column.type.element)
-            }
-        if !fits { error("`search: \(search.rawValue)` does not go with \(column.type.spelling)", mark) }
+        checkSearched(column.attribute?.vr, column.type, mark)
         if column.attribute?.isPrivate == true, column.level == .instance {
             error("instances are searched by tag, which a private element has another of in each file", mark)
         }
@@ -306,7 +299,22 @@ extension ModelChecker {
             guard let element = element(also.keyword), let level = one(of: Level.allCases, also.level, "level") else {
                 continue
             }
+            checkSearched(element.vrs.first, column.type, also.keyword.mark)
             column.also.append(ColumnModel.AlsoSearched(element: element, level: level))
+        }
+    }
+
+    /// What is searched by ranges needs a column that has their order.
+    private mutating func checkSearched(_ vr: ValueRepresentation?, _ type: TypeModel, _ mark: Mark) {
+        let needed: TypeModel
+        switch vr {
+        case .da?: needed = .date
+        case .tm?: needed = .time
+        case .dt?: return error("a DT cannot be searched", mark)
+        default: return
+        }
+        if type.element != needed {
+            error("searches for a \(needed.spelling) need a column of that type, and this is \(type.spelling)", mark)
         }
     }
 }

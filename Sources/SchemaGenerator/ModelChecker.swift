@@ -167,10 +167,10 @@ struct ModelChecker {
         if let column = table.columns.first(where: { $0.name.value == TableModel.variantHash }) {
             error("`\(TableModel.variantHash)` is a column that `variants` adds; take another name", column.name.mark)
         }
-        let isSearched = { (column: ColumnModel) in column.search != nil && !model.key.contains(column.name) }
+        let isSearched = { (column: ColumnModel) in column.isSearched && !model.key.contains(column.name) }
         if brokenColumns.isEmpty, !model.columns(in: .postgres).contains(where: isSearched) {
             error(
-                "`variants` keeps values that are searched for, and no column outside the key has `search:`",
+                "`variants` keeps values that are searched for, and no column outside the key has `search: true`",
                 variants.mark)
         }
         model.variants = name
@@ -214,7 +214,7 @@ struct ModelChecker {
     private mutating func checkSearches(_ spec: Spec, _ tables: [TableModel]) {
         var seen: [[UInt32]: String] = [:]
         for (table, written) in zip(tables, spec.tables) {
-            for column in table.columns where column.search != nil {
+            for column in table.columns where column.isSearched {
                 guard let path = column.attribute,
                     let mark = written.columns.first(where: { $0.name.value == column.name })?.search?.mark
                 else { continue }

@@ -51,8 +51,11 @@ enum PostgresSQL {
 
     /// A string constant; backslashes are characters as long as standard_conforming_strings is on, its default.
     static func string(_ text: String) -> String {
-        let doubled = text.map { $0 == "'" ? "''" : String($0) }.joined()
-        return text.contains("\\")
-            ? "E'" + doubled.map { $0 == "\\" ? "\\\\" : String($0) }.joined() + "'" : "'\(doubled)'"
+        // By scalars: a quote with an accent upon it is still a quote for PostgreSQL.
+        var doubled = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            doubled.append(contentsOf: scalar == "'" || scalar == "\\" ? [scalar, scalar] : [scalar])
+        }
+        return (text.unicodeScalars.contains("\\") ? "E'" : "'") + String(doubled) + "'"
     }
 }

@@ -32,7 +32,7 @@ enum SearchKeysDocument {
                 let index =
                     level == .instance ? "the instances of the series found are compared" : Self.index(key) ?? "none"
                 text +=
-                    "| \(key.name) | \(tag(key.tags)) | `\(key.table.name).\(key.column.name)` | \(matching(key)) | \(index) |\n"
+                    "| \(key.name) | \(tag(key.tags)) | `\(key.table.name).\(key.column.name)` | \(matching(key.vr, key.column)) | \(index) |\n"
             }
         }
         let others = keys.filter { !$0.isSearched }
@@ -56,7 +56,7 @@ enum SearchKeysDocument {
             guard let level = column.level, let path = column.attribute else { return [] }
             let own = Key(
                 name: path.isPrivate ? path.text : path.keywords.joined(separator: "."), tags: path.tags, table: table,
-                column: column, level: level, vr: path.vr, isSearched: column.search != nil)
+                column: column, level: level, vr: path.vr, isSearched: column.isSearched)
             return [own]
                 + column.also.map { also in
                     Key(
@@ -77,9 +77,10 @@ enum SearchKeysDocument {
 
     private static func tag(_ tags: [UInt32]) -> String { tags.map(SQLText.hexadecimal).joined(separator: ".") }
 
-    private static func matching(_ key: Key) -> String {
+    /// How values of an attribute of this VR are matched with the column (PS3.4 C.2.2.2).
+    static func matching(_ vr: ValueRepresentation, _ column: ColumnModel) -> String {
         var text =
-            switch key.vr {
+            switch vr {
             case .da: "a day, a range of days"
             case .tm, .dt: "a time, a range of times"
             case .ui: "a UID, a list of UIDs"
@@ -88,8 +89,8 @@ enum SearchKeysDocument {
             case .ae, .lo, .lt, .sh, .st, .uc, .ur, .ut: "equal, `*` and `?`"
             default: "equal"
             }
-        if key.column.attribute?.isArray == true { text += "; any of its values" }
-        if key.column.attribute?.choice == .joined { text += "; all values as one text" }
+        if column.attribute?.isArray == true { text += "; any of its values" }
+        if column.attribute?.choice == .joined { text += "; all values as one text" }
         return text
     }
 

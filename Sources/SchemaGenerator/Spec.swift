@@ -67,7 +67,7 @@ struct ColumnSpec: Sendable {
     var required: Marked<Bool>?
     var defaultValue: Marked<String>?
     var level: Marked<String>?
-    var search: Marked<String>?
+    var search: Marked<Bool>?
     var also: [(keyword: Marked<String>, level: Marked<String>)] = []
     var stores: [Marked<String>]?
     var comment = ""

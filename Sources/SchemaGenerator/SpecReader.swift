@@ -80,7 +80,7 @@ package struct SpecReader {
             case "required": column.required = boolean(value, key)
             case "default": column.defaultValue = text(value, key)
             case "level": column.level = text(value, key)
-            case "search": column.search = text(value, key)
+            case "search": column.search = boolean(value, key)
             case "also":
                 column.also = self.entries(value, "`also`", nil).compactMap { keyword, level in
                     text(level, keyword).map { (keyword, $0) }

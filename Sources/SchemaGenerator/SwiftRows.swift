@@ -85,7 +85,7 @@ enum SwiftRows {
             text += "        swap(&_copy.bytes, &_bytes)\n    }\n"
         }
         if table.variants != nil {
-            let equal = table.rowColumns.filter { $0.search != nil }.map { "\($0.swiftName) == _other.\($0.swiftName)" }
+            let equal = table.rowColumns.filter(\.isSearched).map { "\($0.swiftName) == _other.\($0.swiftName)" }
             text += "\n    /// Whether every search finds both or neither: all columns with `search` are equal.\n"
             text += "    public func isFoundLike(_ _other: Self) -> Bool {\n"
             text += "        \(equal.joined(separator: "\n            && "))\n    }\n"

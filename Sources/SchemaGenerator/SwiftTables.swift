@@ -79,7 +79,7 @@ enum SwiftTables {
             parts.append("vr: .\(vr(path.vr.rawValue))")
         }
         if let level = column.level { parts.append("level: .\(level.rawValue)") }
-        if let search = column.search { parts.append("search: .\(search.rawValue)") }
+        if column.isSearched { parts.append("searched: true") }
         if let value = column.defaultValue {
             parts.append("defaultValue: \(SwiftText.string(PostgresSQL.literal(value, column.type)))")
         }
@@ -140,12 +140,12 @@ enum SwiftTables {
         text += "    public static let searchKeys: [SearchKey] = [\n"
         for table in model.tables {
             for column in table.columns {
-                guard let search = column.search, let level = column.level, let path = column.attribute else {
-                    continue
-                }
-                text += key(path.tags, path.keywords, level, search, table, column)
+                guard column.isSearched, let level = column.level, let path = column.attribute else { continue }
+                text += key(path.tags, path.keywords, path.vr, level, table, column)
                 for also in column.also {
-                    text += key([also.element.tag], [also.element.keyword], also.level, search, table, column)
+                    let element = also.element
+                    text += key(
+                        [element.tag], [element.keyword], element.vrs.first ?? path.vr, also.level, table, column)
                 }
             }
         }
@@ -153,11 +153,12 @@ enum SwiftTables {
     }
 
     private static func key(
-        _ tags: [UInt32], _ keywords: [String], _ level: Level, _ search: SearchKind, _ table: TableModel,
+        _ tags: [UInt32], _ keywords: [String], _ vr: ValueRepresentation, _ level: Level, _ table: TableModel,
         _ column: ColumnModel
     ) -> String {
         let words = keywords.map(SwiftText.string).joined(separator: ", ")
-        return "        SearchKey([\(SwiftText.tags(tags))], [\(words)], .\(level.rawValue), .\(search.rawValue), "
-            + "\(SwiftText.string(table.name)), \(SwiftText.string(column.name))),\n"
+        return "        SearchKey([\(SwiftText.tags(tags))], [\(words)], .\(level.rawValue), "
+            + "\(SwiftText.string(table.name)), \(SwiftText.string(column.name)), "
+            + "matching: \(SwiftText.string(SearchKeysDocument.matching(vr, column)))),\n"
     }
 }

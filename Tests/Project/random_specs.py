@@ -28,9 +28,8 @@ NATURAL = {
 NAMES = [
     "order", "select", "rank", "user", "columns", "group", "default", "index", "table", "key", "end", "interval", "range",
     "self", "init", "hash_value", "in", "class", "switch", "description", "where", "case", "json", "primary", "x1"]
-SEARCH = {
-    "text": ["exact", "wildcard", "fuzzy"], "age": ["exact"], "uid": ["uid"], "date": ["date"], "time": ["time"],
-    "int": ["number"], "bigint": ["number"], "double": ["number"]}
+# Ranges need a column that has an order of theirs.
+SEARCHED = {"DA": ["date"], "TM": ["time"], "DT": []}
 # Columns that the archive fills, and from what.
 FROM = {name: name for name in [
     "file_size", "source_ip", "received_time", "transfer_syntax_uid", "trace_id", "worker_node_id", "sop_class_uid", "file_path"]}
@@ -103,11 +102,12 @@ class Column:
             self.spec["type"] = f"text({self.limit})" if self.kind == "text" else self.kind
         else:
             self.kind, self.limit = natural
-        if not self.path and not self.creator and rng.random() < 0.4 and self.kind in SEARCH:
+        if not self.path and not self.creator and rng.random() < 0.4 and self.kind != "timestamp":
             self.spec["level"] = "instance"
-            if rng.random() < 0.7 and self.keyword not in searched:
+            can_be = self.kind in SEARCHED.get(self.vr, [self.kind])
+            if rng.random() < 0.7 and self.keyword not in searched and can_be:
                 searched.add(self.keyword)
-                self.spec["search"] = rng.choice(SEARCH[self.kind])
+                self.spec["search"] = True
         elif rng.random() < 0.1:
             self.spec["comment"] = "A comment: with 'quotes', \"doubles\" and a \\ backslash; 界"
 

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from conftest import clients, fixtures
 
-LINE = "      - {name: manufacturer_model_name, tag: ManufacturerModelName, level: series, search: wildcard, since: %d}\n"
+LINE = "      - {name: manufacturer_model_name, tag: ManufacturerModelName, level: series, search: true, since: %d}\n"
 BEHIND = "      - {name: series_description, "
 TAG = "00081090"
 

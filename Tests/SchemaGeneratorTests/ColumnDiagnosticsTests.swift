@@ -49,7 +49,7 @@ import Testing
             "12:39: error: the dictionary tells VR and VM of PatientID; leave this out"
         ),
         (
-            "name: x, tag: '(0029,\"ACME\",08)', vr: CS, level: instance, search: exact",
+            "name: x, tag: '(0029,\"ACME\",08)', vr: CS, level: instance, search: true",
             "12:77: error: instances are searched by tag, which a private element has another of in each file"
         ),
         ("name: x, from: service, type: int, vm: 1", "12:49: error: `vm` is for columns with `tag:`"),
@@ -115,8 +115,8 @@ import Testing
             "12:54: error: ImageType is CS, which cannot become int; it can become text(N)"
         ),
         (
-            "name: x, tag: ImageType, values: all, level: study, search: date",
-            "12:70: error: `search: date` does not go with an array of text(16)"
+            "name: x, tag: ImageType, values: all, level: study, search: wildcard",
+            "12:70: error: `search` must be true or false, and this is `wildcard`"
         ),
         ("name: x, from: tenant, values: all", "12:41: error: `values` is for columns with `tag:`"),
         (
@@ -196,12 +196,16 @@ import Testing
         ("name: x, from: file_size, type: int", "12:42: error: `file_size` is bigint and cannot become int"),
         ("name: x, from: tenant, level: study", "12:40: error: `level` is for columns with `tag:`"),
         (
-            "name: x, tag: PatientID, search: exact",
+            "name: x, tag: PatientID, search: true",
             "12:43: error: `search` needs a `level:`, the one the attribute is asked for at"
         ),
         (
-            "name: x, tag: StudyDate, level: study, search: wildcard",
-            "12:57: error: `search: wildcard` does not go with date"
+            "name: x, tag: StudyDate, type: text(16), level: study, search: true",
+            "12:73: error: searches for a date need a column of that type, and this is text(16)"
+        ),
+        (
+            "name: x, tag: AcquisitionDateTime, level: instance, search: true",
+            "12:70: error: a DT cannot be searched"
         ),
         ("name: x, tag: StudyDate, level: studdy", "12:42: error: no level `studdy`; did you mean `study`?"),
         ("name: x, tag: PatientID, required: yes", "12:45: error: `required` must be true or false, and this is `yes`"),

@@ -25,7 +25,6 @@ import Testing
         #expect(try words("$defs/table/properties/level") == Level.allCases.map(\.rawValue))
         #expect(try words("$defs/column/properties/level") == Level.allCases.map(\.rawValue))
         #expect(Set(try words("$defs/column/properties/vr")) == Set(ValueRepresentation.allCases.map(\.rawValue)))
-        #expect(try words("$defs/column/properties/search") == SearchKind.allCases.map(\.rawValue))
         #expect(try words("$defs/column/properties/otherwise") == ContextValue.allCases.map(\.rawValue))
         #expect(try words(anyOf: "$defs/column/properties/from") == ContextValue.allCases.map(\.rawValue) + ["service"])
         #expect(try words(anyOf: "$defs/column/properties/type") == TypeModel.spellings.filter { $0 != "text(N)" })

@@ -37,7 +37,7 @@ struct GeneratedCodeTests {
             key: [study_uid]
             columns:
               - {name: study_uid, tag: StudyInstanceUID, required: true}
-              - {name: mode, tag: '(0029,"ACME 1.2",08)', vr: CS, level: series, search: exact}
+              - {name: mode, tag: '(0029,"ACME 1.2",08)', vr: CS, level: series, search: true}
               - {name: counts, tag: '(0029,"ACME 1.2",09)', vr: US, vm: 1-n, values: all}
               - {name: note, tag: '(0029,"OTHER",08)', vr: LO, level: series}
               - {name: inner, tag: 'ProcedureCodeSequence[*].(0029,"OTHER",10)', vr: DS}

@@ -36,11 +36,11 @@ import Testing
 
     @Test func thePageTellsHowEachKeyIsFound() throws {
         let spec = SpecSamples.spec(
-            "name: a, tag: PatientID, level: patient, search: exact, also: {AccessionNumber: study}",
-            "name: b, tag: 'ProcedureCodeSequence[*].CodeValue', level: study, search: wildcard",
-            "name: c, tag: '(0029,\"ACME\",08)', vr: DA, level: series, search: date",
+            "name: a, tag: PatientID, level: patient, search: true, also: {AccessionNumber: study}",
+            "name: b, tag: 'ProcedureCodeSequence[*].CodeValue', level: study, search: true",
+            "name: c, tag: '(0029,\"ACME\",08)', vr: DA, level: series, search: true",
             "name: d, tag: ImageType, join: true, type: text(64), level: series",
-            "name: e, tag: StudyID, level: study, search: exact, status: retired"
+            "name: e, tag: StudyID, level: study, search: true, status: retired"
         ).replacing("    doris: {", with: "    indexes: [[tenant_id, a], [b]]\n    doris: {")
         let page = try SchemaGenerator.documents(
             specPath: "fields.yaml", spec: Array(spec.utf8), registry: try #require(SpecSamples.registry)

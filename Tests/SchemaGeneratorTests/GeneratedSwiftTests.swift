@@ -17,10 +17,10 @@ import Testing
             load: {job: odd_load, topic: odd, properties: {max_error_number: 0}}
             columns:
               - {name: tenant_id, from: tenant}
-              - {name: study_uid, tag: StudyInstanceUID, required: true, level: study, search: uid}
+              - {name: study_uid, tag: StudyInstanceUID, required: true, level: study, search: true}
               - {name: study_uid_hash, from: hash(StudyInstanceUID)}
               - {name: id_hash, from: hash(PatientID)}
-              - {name: order, tag: PatientID, level: patient, search: exact, also: {AccessionNumber: study}}
+              - {name: order, tag: PatientID, level: patient, search: true, also: {AccessionNumber: study}}
               - {name: self, tag: PatientName}
               - {name: init, tag: "(0010,0040)"}
               - {name: class, tag: StudyDate}

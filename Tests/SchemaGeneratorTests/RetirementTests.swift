@@ -3,9 +3,9 @@ import Testing
 /// A column is taken out in two steps: retired, then gone.
 @Suite struct RetirementTests {
     private static let inUse = SpecSamples.spec(
-        "name: a, tag: PatientID, level: patient, search: exact",
+        "name: a, tag: PatientID, level: patient, search: true",
         "name: b, from: service, type: int, default: 0, required: true")
-    private static let retired = inUse.replacing("search: exact", with: "search: exact, status: retired").replacing(
+    private static let retired = inUse.replacing("search: true", with: "search: true, status: retired").replacing(
         "default: 0, required: true", with: "default: 0, required: true, status: retired")
 
     @Test func aRetiredColumnIsOnlyInTheDatabases() throws {
@@ -37,7 +37,7 @@ import Testing
             ])
         #expect(
             try SpecSamples.diagnose(Self.retired.replacing("status: retired", with: "status: old")) == [
-                "fields.yaml:12:74: error: `status` can only be retired, and this is `old`",
+                "fields.yaml:12:73: error: `status` can only be retired, and this is `old`",
                 "fields.yaml:13:81: error: `status` can only be retired, and this is `old`",
             ])
         let hash = SpecSamples.spec("name: a, tag: PatientID, status: retired", "name: h, from: hash(PatientID)")

@@ -123,8 +123,8 @@ import Testing
 
     @Test func anAttributeIsSearchedInOneColumnOnly() throws {
         let spec = SpecSamples.spec(
-            "name: a, tag: PatientID, level: patient, search: exact",
-            "name: b, tag: AccessionNumber, level: study, search: exact, also: {PatientID: study}")
+            "name: a, tag: PatientID, level: patient, search: true",
+            "name: b, tag: AccessionNumber, level: study, search: true, also: {PatientID: study}")
         #expect(
             try SpecSamples.diagnose(spec) == [
                 "fields.yaml:13:63: error: PatientID is searched in things.a already; take `search` out of one of them"
@@ -166,7 +166,7 @@ import Testing
     }
 
     @Test func variantsAreASecondTable() throws {
-        let spec = SpecSamples.spec("name: a, tag: PatientID, level: patient, search: exact").replacing(
+        let spec = SpecSamples.spec("name: a, tag: PatientID, level: patient, search: true").replacing(
             "    doris: {", with: "    indexes: [[tenant_id, a]]\n    variants: other_things\n    doris: {")
         let sql = try #require(try SpecSamples.sql(spec)["postgres/things.sql"])
         #expect(sql.contains("CREATE TABLE IF NOT EXISTS other_things ("))
@@ -182,8 +182,8 @@ import Testing
                 spec.replacing("name: a,", with: "name: variant_hash,").replacing("id, a]", with: "id, variant_hash]"))
                 == ["fields.yaml:14:16: error: `variant_hash` is a column that `variants` adds; take another name"])
         #expect(
-            try SpecSamples.diagnose(spec.replacing(", search: exact", with: "")) == [
-                "fields.yaml:8:15: error: `variants` keeps values that are searched for, and no column outside the key has `search:`"
+            try SpecSamples.diagnose(spec.replacing(", search: true", with: "")) == [
+                "fields.yaml:8:15: error: `variants` keeps values that are searched for, and no column outside the key has `search: true`"
             ])
         #expect(
             try SpecSamples.diagnose(spec.replacing("[postgres, doris]", with: "[doris]")).contains(

@@ -7,7 +7,7 @@ public final class SearchedValuesReader {
 
     public init() {
         let table = DicomStateMetaRow.table
-        let searched = table.columns.filter { $0.search != nil && !table.key.contains($0.name) }
+        let searched = table.columns.filter { $0.isSearched && !table.key.contains($0.name) }
         selection = AttributeSelection(tags: searched.compactMap(\.path.first))
     }
 

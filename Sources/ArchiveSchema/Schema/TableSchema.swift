@@ -16,24 +16,6 @@ public enum QueryLevel: String, Hashable, Sendable, CaseIterable, Comparable {
     }
 }
 
-/// How a search key matches (PS3.4 C.2.2.2).
-public enum SearchKind: String, Hashable, Sendable, CaseIterable {
-    /// Single value matching, case-sensitive.
-    case exact
-    /// Single value or list of UIDs.
-    case uid
-    /// A day or a range of days.
-    case date
-    /// A time or a range of times.
-    case time
-    /// Single value, or `*` and `?`.
-    case wildcard
-    /// A person's name: as `wildcard`, letter case not counted (the index is on `lower(column)`), and fuzzy matching.
-    case fuzzy
-    /// Single value of a number.
-    case number
-}
-
 /// The type of a column, the same in both databases.
 public indirect enum ColumnType: Hashable, Sendable {
     /// Up to so many characters (Unicode scalars), byte order. `varchar(n) COLLATE "C"`, `VARCHAR(4n)`.
@@ -155,8 +137,8 @@ public struct ColumnSchema: Sendable {
     public let vr: VR?
     /// The level of the attribute in the query model; nil when it is no answer of QIDO-RS.
     public let level: QueryLevel?
-    /// How it is searched; nil when it is no search key.
-    public let search: SearchKind?
+    /// Whether it is a search key.
+    public let isSearched: Bool
     /// Whether PostgreSQL's table has it, if there is one.
     public let isInPostgres: Bool
     /// Whether Doris' table has it, if there is one.
@@ -171,8 +153,7 @@ public struct ColumnSchema: Sendable {
 
     init(
         _ name: String, _ type: ColumnType, nullable: Bool, only store: Store? = nil, path: [PathStep] = [],
-        vr: VR? = nil,
-        level: QueryLevel? = nil, search: SearchKind? = nil, defaultValue: String? = nil, since: Int = 1,
+        vr: VR? = nil, level: QueryLevel? = nil, searched: Bool = false, defaultValue: String? = nil, since: Int = 1,
         renamedFrom: String? = nil, comment: String = ""
     ) {
         self.name = name
@@ -181,7 +162,7 @@ public struct ColumnSchema: Sendable {
         steps = path
         self.vr = vr
         self.level = level
-        self.search = search
+        isSearched = searched
         isInPostgres = store != .doris
         isInDoris = store != .postgres
         self.defaultValue = defaultValue
@@ -279,20 +260,20 @@ public struct SearchKey: Sendable {
     /// The keyword of each element of the path.
     public let keywords: [String]
     public let level: QueryLevel
-    public let kind: SearchKind
     public let table: String
     public let column: String
+    /// How values match (PS3.4 C.2.2.2), for people: it follows from the VR.
+    public let matching: String
 
     init(
-        _ path: [UInt32], _ keywords: [String], _ level: QueryLevel, _ kind: SearchKind, _ table: String,
-        _ column: String
+        _ path: [UInt32], _ keywords: [String], _ level: QueryLevel, _ table: String, _ column: String, matching: String
     ) {
         self.path = path.map { Tag($0) }
         self.keywords = keywords
         self.level = level
-        self.kind = kind
         self.table = table
         self.column = column
+        self.matching = matching
     }
 }
 

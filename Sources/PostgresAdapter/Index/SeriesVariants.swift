@@ -19,13 +19,13 @@ struct SeriesVariants {
     private static let columns = table.postgresColumns
     private static let key = columns.filter { table.key.contains($0.name) }
     private static let keyPlaces = columns.indices.filter { table.key.contains(columns[$0].name) }
-    private static let searchedPlaces = columns.indices.filter { columns[$0].search != nil }
+    private static let searchedPlaces = columns.indices.filter { columns[$0].isSearched }
 
     /// Stored rows that the staged ones differ from in what is searched for: whether the staged one wins, the stored
     /// one's columns, the staged one's. Of a series' only instance that comes again with other values, the old ones are
     /// nobody's any more.
     static let differing: String = {
-        let searched = columns.filter { $0.search != nil && !table.key.contains($0.name) }
+        let searched = columns.filter { $0.isSearched && !table.key.contains($0.name) }
         let isOfRow = key.map { "r.\($0.sqlName) = s.\($0.sqlName)" }.joined(separator: " AND ")
         return """
             SELECT s.representative_sop_uid <= t.representative_sop_uid, \(RowStage.list(columns, "t.")),

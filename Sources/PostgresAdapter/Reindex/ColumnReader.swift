@@ -31,11 +31,11 @@ public final class ColumnReader {
         self.store = store
         instanceTables = columns.tables.map(\.table).filter { $0 != .state }
         stateColumns = columns.columns(of: .state)
-        concernsVariants = stateColumns.contains { $0.search != nil }
+        concernsVariants = stateColumns.contains(where: \.isSearched)
         func roots(_ columns: [ColumnSchema]) -> [Tag] { columns.compactMap(\.path.first) }
         ofInstances = AttributeSelection(tags: roots(instanceTables.flatMap { columns.columns(of: $0) }))
         ofSeries = AttributeSelection(tags: roots(stateColumns))
-        ofVariants = AttributeSelection(tags: roots(FilledTable.state.fillable.filter { $0.search != nil }))
+        ofVariants = AttributeSelection(tags: roots(FilledTable.state.fillable.filter(\.isSearched)))
         names = Set(columns.names)
         required = Dictionary(
             uniqueKeysWithValues: columns.tables.map { ($0.table, $0.columns.filter { !$0.isNullable }) })

@@ -131,7 +131,7 @@ enum SchemaText {
                 keys.isEmpty
                     ? column.level.map { "answered for each \($0.rawValue), and no search key" } ?? "no search key"
                     : keys.map {
-                        "\($0.keywords.joined(separator: ".")) (\($0.kind.rawValue)), \($0.level.rawValue) level"
+                        "\($0.keywords.joined(separator: ".")) (\($0.matching)), \($0.level.rawValue) level"
                     }
                     .joined(separator: "; ")
             ))

@@ -19,7 +19,7 @@ import Testing
         #expect(state.indexes.contains { $0.parts == ["tenant_id", "lower(patient_name)"] })
         let name = try #require(state.column("patient_name"))
         #expect(name.type == .text(194) && name.isNullable && name.vr == .pn && name.level == .patient)
-        #expect(name.path == [.patientName] && name.search == .fuzzy && name.type.postgresOID == 1043)
+        #expect(name.path == [.patientName] && name.isSearched && name.type.postgresOID == 1043)
         let code = try #require(state.column("procedure_code"))
         #expect(code.type == .array(.text(16)) && code.type.postgresName == "varchar(16)[]" && code.since == 2)
         #expect(code.type.dorisName == "ARRAY<VARCHAR(64)>" && code.type.postgresOID == 1015)
