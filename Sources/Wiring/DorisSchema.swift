@@ -6,9 +6,6 @@ package import ServiceKit
 
 /// Doris of the settings as a store with a schema.
 package enum DorisSchema {
-    /// The advisory lock in PostgreSQL that programs hold while they change Doris: any number, the same in all versions.
-    private static let lock: Int64 = 0x7761_646F_0002
-
     /// Nil when the settings name no Doris.
     /// - Parameters:
     ///   - database: libpq's connection string of the archive's PostgreSQL, which has the lock.
@@ -33,7 +30,8 @@ package enum DorisSchema {
                 let session = try PostgresConnection(database, applicationName: "wado schema of Doris")
                 // The session's end gives the lock back.
                 while try session.query(
-                    "SELECT pg_try_advisory_lock($1)", [.int8(lock)], operation: "wait for other migrations of Doris"
+                    "SELECT pg_try_advisory_lock($1)", [.int8(AdvisoryLock.dorisMigrations)],
+                    operation: "wait for other migrations of Doris"
                 ).bool(0, 0) != true {
                     guard (stop ?? never).wait(milliseconds: 500) == false else { return }
                 }

@@ -79,9 +79,6 @@ public final class PostgresCompactionQueue: CompactionQueue {
         }
     }
 
-    /// The lock of a series: one of 2^64, from its key.
-    private static let lockKey = "hashtextextended(tenant_id || '/' || study_uid || '/' || series_uid, 7761)"
-
     private func lock(
         _ connection: PostgresConnection, limit: Int, idleMicroseconds: Int64
     ) throws(PostgresError) -> [CompactionTask] {
@@ -94,7 +91,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
                 WHERE json_status = 0 AND flag_time <= clock_timestamp() - $2::bigint * interval '1 microsecond'
                 ORDER BY flag_time LIMIT $1
             )
-            SELECT tenant_id, study_uid, series_uid, pg_try_advisory_lock(\(Self.lockKey)) FROM candidate
+            SELECT tenant_id, study_uid, series_uid, pg_try_advisory_lock(\(AdvisoryLock.series)) FROM candidate
             """, [.int8(Int64(max(1, limit))), .int8(max(0, idleMicroseconds))], operation: "take series")
         let locked = (0..<result.rowCount).filter { result.bool($0, 3) == true }
         if locked.isEmpty { return [] }
@@ -189,7 +186,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
         if series.isEmpty { return }
         try connection.query(
             """
-            SELECT pg_advisory_unlock(\(Self.lockKey))
+            SELECT pg_advisory_unlock(\(AdvisoryLock.series))
             FROM unnest($1::text[], $2::text[], $3::text[]) AS u(tenant_id, study_uid, series_uid)
             """,
             [

@@ -10,8 +10,6 @@ public final class PostgresLogKeeper: LogKeeper {
     private let lockMilliseconds: Int
     private let attempts: Int
     private static let batch = 10_000
-    /// The advisory lock of housekeeping: any number, the same in all versions.
-    private static let lock: Int64 = 0x7761_646F_0002
 
     public init(pool: PostgresPool, lockMilliseconds: Int = 200, attempts: Int = 10) {
         self.pool = pool
@@ -22,11 +20,12 @@ public final class PostgresLogKeeper: LogKeeper {
     public func keep(_ retention: LogRetention, now: Timestamp) throws -> LogHousekeeping? {
         try pool.withConnection { connection throws(PostgresError) in
             let taken = try connection.query(
-                "SELECT pg_try_advisory_lock($1)", [.int8(Self.lock)], operation: "lock housekeeping")
+                "SELECT pg_try_advisory_lock($1)", [.int8(AdvisoryLock.housekeeping)], operation: "lock housekeeping")
             guard taken.bool(0, 0) == true else { return nil }
             // Of a session that fails here the lock ends with it.
             defer {
-                _ = try? connection.query("SELECT pg_advisory_unlock($1)", [.int8(Self.lock)], operation: "unlock")
+                _ = try? connection.query(
+                    "SELECT pg_advisory_unlock($1)", [.int8(AdvisoryLock.housekeeping)], operation: "unlock")
             }
             var done = LogHousekeeping()
             try SchemaMigrator().extendPartitions(connection)

@@ -129,7 +129,7 @@ public final class ReindexJournal {
             // The session of a run that was killed a moment ago may not have ended yet.
             for attempt in 0... {
                 let result = try connection.query(
-                    "SELECT pg_try_advisory_lock(hashtextextended($1, 7762))", [.text(subject)],
+                    "SELECT pg_try_advisory_lock(\(AdvisoryLock.reindex("$1")))", [.text(subject)],
                     operation: "begin a job")
                 if result.bool(0, 0) == true { break }
                 guard attempt < 10 else {

@@ -61,7 +61,7 @@ struct MigrationLock {
 
 extension MigrationRun {
     /// Held while tables change. Whoever starts waits for it.
-    var migrations: MigrationLock { MigrationLock(number: SchemaMigrator.lock, purpose: "migrates the database") }
+    var migrations: MigrationLock { MigrationLock(number: AdvisoryLock.migrations, purpose: "migrates the database") }
     /// Held while something is built beside those who work.
-    var builds: MigrationLock { MigrationLock(number: SchemaMigrator.lock + 2, purpose: "builds indexes") }
+    var builds: MigrationLock { MigrationLock(number: AdvisoryLock.indexBuilds, purpose: "builds indexes") }
 }

@@ -35,9 +35,6 @@ public struct SchemaMigrator: Sendable {
             + schema.rows.map { "-- \($0.name)\n\($0.insert)\n" }.joined()
     }
 
-    /// The advisory lock of migrations.
-    static let lock: Int64 = 0x7761_646F_0001
-
     /// Does what a program has to have before it works, and loses nothing. When the database was brought to just this
     /// schema last and nothing was changed since, that is two looks at it, without locks of tables that others write to.
     /// A database that a newer program has changed is left as it is, as long as this one can work with it.
