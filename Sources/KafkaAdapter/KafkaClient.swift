@@ -1,3 +1,4 @@
+internal import Archive
 internal import CRdKafka
 internal import ServiceKit
 internal import Synchronization
@@ -92,7 +93,7 @@ final class KafkaClient: @unchecked Sendable {
             let result = rd_kafka_conf_set(configuration, name, value, &text, text.count)
             guard result == RD_KAFKA_CONF_OK else {
                 rd_kafka_conf_destroy(configuration)
-                let why = KafkaConfiguration.isSecret(name) ? "\(name) is not taken" : Self.string(text)
+                let why = KafkaProperty.isSecret(name) ? "\(name) is not taken" : Self.string(text)
                 throw KafkaError(code: .configuration, operation: "configure", message: why)
             }
         }

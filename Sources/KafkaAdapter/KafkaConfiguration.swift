@@ -40,7 +40,7 @@ public struct KafkaConfiguration: Sendable {
     /// Messages of one `poll` together, in bytes, about; one message always comes.
     public var pollBytes = 16 << 20
 
-    /// Further properties of librdkafka by their names; ours win.
+    /// Further properties of librdkafka by their names; ours win. They are shown: none is a `KafkaProperty.isSecret`.
     public var properties: [String: String] = [:]
     /// What the names of topics begin with: tests share a broker.
     package var topicPrefix = ""
@@ -66,11 +66,6 @@ public struct KafkaConfiguration: Sendable {
         public var keyPassword = ""
 
         public init() {}
-    }
-
-    /// Properties whose values are never shown, and are not to stand among `properties`, which are.
-    public static func isSecret(_ property: String) -> Bool {
-        ["password", "secret", "key.pem", "oauthbearer.config", "credential"].contains { property.contains($0) }
     }
 
     /// A message is at most 1 MiB; with its key and what else a batch needs it stays below.

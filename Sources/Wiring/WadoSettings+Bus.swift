@@ -1,3 +1,4 @@
+internal import Archive
 internal import KafkaAdapter
 public import ServiceKit
 
@@ -43,7 +44,7 @@ extension WadoSettings {
     public static let kafkaProperties = Setting.map(
         "kafka.properties", default: [:], "Further properties of librdkafka, by their names there. No secrets."
     ) { properties in
-        let secret = properties.keys.first { KafkaConfiguration.isSecret($0) }
+        let secret = properties.keys.first { KafkaProperty.isSecret($0) }
         return secret.map { "'\($0)' is a secret, and settings of this kind are shown: use the setting made for it" }
     }
 

@@ -1,3 +1,4 @@
+internal import Archive
 internal import DorisAdapter
 internal import KafkaAdapter
 public import ServiceKit
@@ -73,7 +74,7 @@ extension WadoSettings {
     }
 
     @Sendable private static func kafkaPropertyProblem(_ properties: [String: String]) -> String? {
-        guard let secret = properties.keys.sorted().first(where: DorisConfiguration.isSecret) else { return nil }
+        guard let secret = properties.keys.sorted().first(where: { KafkaProperty.isSecret($0) }) else { return nil }
         return "'\(secret)' is a secret: doris.kafka_password and doris.kafka_key_password take those"
     }
 }

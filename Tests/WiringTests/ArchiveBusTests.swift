@@ -19,7 +19,9 @@ struct ArchiveBusTests {
 
     @Test(arguments: [
         "--kafka-brokers=nowhere", "--kafka-brokers=host:0", "--kafka-brokers=", "--kafka-compression=rar",
-        "--kafka-properties=sasl.password=x", "--kafka-properties=ssl.key.pem=x", "--kafka-partitions=0",
+        "--kafka-properties=sasl.password=x", "--kafka-properties=ssl.key.pem=x",
+        "--kafka-properties=sasl.JAAS.config=x",
+        "--kafka-partitions=0",
         "--bus=rabbit",
     ])
     func wrongSettingsAreRefused(_ flag: String) throws {

@@ -98,6 +98,7 @@ struct DorisKeeperTests {
 
     @Test(arguments: [
         "--doris-database=9x", "--doris-load-properties=max_batch=1", "--doris-kafka-properties=sasl.password=x",
+        "--doris-kafka-properties=sasl.OAuthBearer.config=x",
         "--doris-tls=perhaps", "--doris-port=0",
     ])
     func whatIsWrongIsSaid(_ flag: String) {

@@ -1,3 +1,4 @@
+import Archive
 import ArchiveSchema
 
 /// Where Doris is, and what its tables and load jobs are made with.
@@ -60,13 +61,7 @@ public struct DorisConfiguration: Sendable {
 
     /// Texts that no plan, log or error may show.
     var secrets: [String] {
-        ([password] + kafkaProperties.filter { Self.isSecret($0.key) }.map(\.value)).filter { !$0.isEmpty }
-    }
-
-    /// Whether the value of this property of Kafka's client is kept to ourselves. Doris shows what is none of these.
-    @Sendable public static func isSecret(_ property: String) -> Bool {
-        let name = property.lowercased()
-        return ["password", "secret", "jaas", "token", "key.pem"].contains { name.contains($0) }
+        ([password] + kafkaProperties.filter { KafkaProperty.isSecret($0.key) }.map(\.value)).filter { !$0.isEmpty }
     }
 
     /// The text without secrets.

@@ -1,3 +1,4 @@
+import Archive
 package import ArchiveSchema
 
 /// A routine load job, as the spec wants it.
@@ -117,7 +118,7 @@ package struct LoadDefinition: Sendable {
         var lines = columns.map { "\($0.name)=\($0.expression ?? "")" }
         lines += properties.map { "\($0.name)=\($0.value)" }.sorted()
         lines += ["kafka_broker_list=\(brokers)", "kafka_topic=\(topic)"]
-        lines += clientProperties.map { DorisConfiguration.isSecret($0.name) ? $0.name : "\($0.name)=\($0.value)" }
+        lines += clientProperties.map { KafkaProperty.isSecret($0.name) ? $0.name : "\($0.name)=\($0.value)" }
             .sorted()
         return SeaHash.decimal(lines.joined(separator: "\n"))
     }
