@@ -170,7 +170,7 @@ extension Connection {
             observer(
                 HTTPExchange(
                     request: request, status: status, sentBytes: known ?? sentBytes, isComplete: isComplete,
-                    nanoseconds: Clock.nanoseconds() &- started, note: note))
+                    nanoseconds: Clock.nanoseconds() &- started, note: note, failure: failure))
         }
         reset()
     }

@@ -53,6 +53,7 @@ final class Connection: @unchecked Sendable {
     var isVersion10 = false
     var status = 0
     var note: (any Sendable)?
+    var failure: (any Error)?
     var started: UInt64 = 0
     var responseLength: Int?
     var sentBytes = 0
@@ -86,6 +87,7 @@ final class Connection: @unchecked Sendable {
         step = .head
         request = nil
         note = nil
+        failure = nil
         status = 0
         responseLength = nil
         sentBytes = 0

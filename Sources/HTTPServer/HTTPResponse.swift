@@ -100,4 +100,6 @@ public struct HTTPExchange: Sendable {
     /// From the end of the headers to the end of the response.
     public var nanoseconds: UInt64
     public var note: (any Sendable)?
+    /// What its body threw as it was sent; the peer going away is no failure.
+    public var failure: (any Error)?
 }

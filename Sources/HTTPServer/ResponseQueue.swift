@@ -131,7 +131,10 @@ private let sendChunks: MHD_ContentReaderCallback = { context, _, _, _ in
     guard let segments = box.stream as? HTTPSegments else { return -2 }
     var sender = ChunkSender(socket: box.connection.socket)
     defer { box.connection.sentBytes += sender.sentBytes }
-    do { try sender.send(segments) } catch { return -2 }
+    do { try sender.send(segments) } catch {
+        if !(error is ChunkSender.Lost) { box.connection.failure = error }
+        return -2
+    }
     return -1
 }
 
@@ -147,6 +150,7 @@ private let readStream: MHD_ContentReaderCallback = { context, position, buffer,
         box.connection.sentBytes += count
         return count
     } catch {
+        box.connection.failure = error
         return -2
     }
 }

@@ -112,46 +112,72 @@ final class AccessLog: Sendable {
 
     func start() throws {
         try thread.start(name: "access-log") { stop in
-            var retry: [WadoAccessLogRow] = []
-            var random = BatchedRandom()
-            while !stop.wait(milliseconds: 250) { self.flush(&retry, &random) }
-            self.flush(&retry, &random)
-            self.dropped.add(retry.count)
+            var made = Rows()
+            while !stop.wait(milliseconds: 250) { self.flush(&made) }
+            // Once more, whatever it waits for.
+            made.nextAttempt = 0
+            self.flush(&made)
+            self.dropped.add(made.rows.count)
         }
     }
 
     /// Writes what is there and ends.
     func stop() { thread.stop() }
 
-    /// - Parameter retry: rows that could not be written before; gets those that could not be now. They count as waiting,
-    ///   so that there is a bound.
-    private func flush(_ retry: inout [WadoAccessLogRow], _ random: inout BatchedRandom) {
-        var isDown = false
+    /// Rows that are not written yet. They count as waiting, so that there is a bound.
+    private struct Rows {
+        var rows: [WadoAccessLogRow] = []
+        var random = BatchedRandom()
+        /// Attempts to write that failed, since the last one that did not.
+        var failures = 0
+        /// In milliseconds.
+        var nextAttempt = 0
+    }
+
+    private func flush(_ made: inout Rows) {
         for shard in shards {
             // Taken as a whole: the lock is held for a moment, however many there are.
             var entries: [Entry] = []
             entries.reserveCapacity(64)
             shard.entries.withLock { swap(&$0, &entries) }
             for entry in entries {
-                if retry.count >= Self.batch, !isDown { isDown = !write(&retry) }
+                if made.rows.count >= Self.batch { write(&made) }
                 seconds.observe(Double(entry.exchange.nanoseconds) * 1e-9)
-                retry.append(row(entry, &random))
+                made.rows.append(row(entry, &made.random))
             }
         }
-        if !retry.isEmpty, !isDown { _ = write(&retry) }
+        write(&made)
     }
 
-    /// - Returns: whether they could be written; then `rows` is empty.
-    private func write(_ rows: inout [WadoAccessLogRow]) -> Bool {
-        var log = LogRows()
-        swap(&log.access, &rows)
-        do { try store.append(log) } catch {
-            swap(&log.access, &rows)
-            logger.warning("access log not written", ["rows": .int(rows.count)])
-            return false
+    /// Writes them, unless the last failure was a moment ago. A row that the store will never take is found by ever
+    /// smaller batches, and dropped.
+    private func write(_ made: inout Rows) {
+        guard MonotonicClock.milliseconds >= made.nextAttempt else { return }
+        var size = Self.batch
+        while !made.rows.isEmpty {
+            var log = LogRows()
+            log.access = Array(made.rows.prefix(size))
+            do {
+                try store.append(log)
+                made.failures = 0
+                written.add(log.access.count)
+                size = min(Self.batch, size * 2)
+            } catch {
+                let isRefused = (error as? any RetriableError)?.isDueToInput == true
+                if isRefused, log.access.count > 1 {
+                    size = log.access.count / 2
+                    continue
+                }
+                logger.warning("access log not written", ["rows": .int(made.rows.count), "error": .string("\(error)")])
+                guard isRefused else {
+                    made.nextAttempt = MonotonicClock.milliseconds + min(30_000, 250 << min(made.failures, 7))
+                    made.failures += 1
+                    return
+                }
+                dropped.add()
+            }
+            made.rows.removeFirst(log.access.count)
+            waiting.subtract(log.access.count, ordering: .relaxed)
         }
-        written.add(log.access.count)
-        waiting.subtract(log.access.count, ordering: .relaxed)
-        return true
     }
 }

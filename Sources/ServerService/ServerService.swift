@@ -25,7 +25,8 @@ public final class ServerService: Sendable {
     ) {
         self.configuration = configuration
         self.logger = logger
-        let handler = WebHandler(configuration: configuration, index: index, metadata: metadata, metrics: metrics)
+        let handler = WebHandler(
+            configuration: configuration, index: index, metadata: metadata, logger: logger, metrics: metrics)
         self.handler = handler
         let accessLog = AccessLog(
             store: logs, capacity: configuration.accessLogCapacity, node: configuration.nodeID, logger: logger,
@@ -42,6 +43,7 @@ public final class ServerService: Sendable {
             observer: { exchange in
                 let note = exchange.note as? AccessNote
                 figures.observe(exchange, note?.operation ?? .refused)
+                if let failure = exchange.failure { handler.failed(exchange, failure) }
                 if let note { accessLog.append(exchange, note) }
             }, log: { _ in figures.addLibraryMessage() })
         self.server = server

@@ -13,10 +13,11 @@ package final class WebHandler: Sendable {
     private let search: SearchResponder
     private let pages: Pages
     private let cors: CORSPolicy
+    private let failures: FailureLog
 
     package init(
         configuration: ServerConfiguration, index: any SeriesIndex, metadata: any MetadataStore,
-        metrics: MetricsRegistry
+        logger: Logger = .silent, metrics: MetricsRegistry
     ) {
         self.configuration = configuration
         self.index = index
@@ -33,7 +34,8 @@ package final class WebHandler: Sendable {
         search = SearchResponder(
             index: index, metadata: metadata, maximumResults: max(1, configuration.maximumResults),
             maximumBytes: configuration.maximumSearchBytes, maximumCompared: max(1, configuration.maximumCompared))
-        pages = Pages(configuration: configuration, index: index, metrics: metrics)
+        failures = FailureLog(logger)
+        pages = Pages(configuration: configuration, index: index, metrics: metrics, failures: failures)
     }
 
     /// Why it cannot answer now, a constant; nil when it can.
@@ -58,11 +60,18 @@ package final class WebHandler: Sendable {
             response = try answer(
                 route, WebRequest(http: request, tenant: tenant, root: try self.root(request, root)))
         } catch {
+            if let cause = error.cause { failures.write(cause, operation) }
             response = error.response
         }
         cors.add(to: &response, for: request)
         response.note = note ?? AccessNote(operation: operation, tenant: configuration.defaultTenant.value)
         return response
+    }
+
+    /// An answer ended early, and not because the peer went away.
+    package func failed(_ exchange: HTTPExchange, _ error: any Error) {
+        failures.write(
+            (error as? RequestFailure)?.cause ?? error, (exchange.note as? AccessNote)?.operation ?? .refused)
     }
 
     /// Answers a request whose body is not wanted.

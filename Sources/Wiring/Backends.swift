@@ -61,7 +61,13 @@ final class Backends: Sendable {
         return pool
     }
 
-    func logs() throws -> any LogStore { try topicLogs ?? PostgresIngestStore(pool: database()) }
+    /// Where logs are written beside everything else: with a session of their own, which no limit of searches binds.
+    func logs() throws -> any LogStore {
+        if let topicLogs { return topicLogs }
+        let pool = try database()
+        return PostgresIngestStore(
+            pool: PostgresPool(pool.connectionString, limit: 1, applicationName: "\(pool.applicationName) logs"))
+    }
 
     func ingestStore() throws -> any IngestStore {
         let index = PostgresIngestStore(pool: try database())

@@ -85,6 +85,39 @@ import Testing
         #expect(archive.get("/").status == 200)
         #expect(archive.get("/healthz").status == 200)
     }
+
+    @Test func whatFailsIsLogged() throws {
+        let archive = try TestArchive()
+        let identity = try archive.add(Make.file(Make.builder()))
+        #expect(archive.get("/dicom-web/studies?PatientID=P-17").status == 200)
+        #expect(archive.get("/dicom-web/studies/9/metadata").status == 404)
+        #expect(archive.log.all.isEmpty)
+        archive.index.isBroken.store(true, ordering: .relaxed)
+        #expect(archive.get("/dicom-web/studies?PatientID=P-17").status == 503)
+        let line = try #require(archive.log.all.first)
+        #expect(line.contains(#""operation":"search-studies","error":"the index is broken""#))
+        #expect(!line.contains("P-17"))
+        archive.index.isBroken.store(false, ordering: .relaxed)
+        // What does not pass by itself is not said to.
+        archive.index.isDamaged.store(true, ordering: .relaxed)
+        let answer = archive.get("/dicom-web/studies")
+        #expect(answer.status == 500)
+        #expect(!answer.text.contains("try again later"))
+        #expect(archive.log.all.count == 2)
+        // A file that is none.
+        let path = archive.folder.appending(path: "store/\(ArchivePaths.instance(identity))")
+        try Data("not DICOM".utf8).write(to: path)
+        #expect(archive.get(archive.url(identity)).status == 500)
+        #expect(archive.log.all.last?.contains("retrieve-instance") == true)
+    }
+
+    @Test func aFailureOfAllRequestsDoesNotFillTheLog() throws {
+        let archive = try TestArchive()
+        archive.index.isBroken.store(true, ordering: .relaxed)
+        for _ in 0..<200 { #expect(archive.get("/dicom-web/studies").status == 503) }
+        // Ten in ten seconds.
+        #expect((10...100).contains(archive.log.all.count))
+    }
 }
 
 @Suite struct TenantTests {

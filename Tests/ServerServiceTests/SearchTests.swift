@@ -145,7 +145,7 @@ import Testing
             "0020000D":{"vr":"UI","Value":["1.2.3"]},"0020000E":{"vr":"UI","Value":["1.2.3.4"]}}
             """
         let series = SeriesIdentity(tenantID: TestArchive.tenant.value, studyUID: "1.2.3", seriesUID: "1.2.3.4")
-        archive.index.add(series, object: Array(object.utf8))
+        archive.index.add(series, sop: "1.2.3.4.5", object: Array(object.utf8))
         try archive.add(Make.file(builder))
         for level in ["studies", "series"] {
             let plain = try archive.get("/dicom-web/\(level)").json()

@@ -117,6 +117,25 @@ import Testing
         #expect(Set(rows.map(\.traceID)).count == 5)
     }
 
+    @Test func aRowThatIsRefusedKeepsNoOtherBack() async throws {
+        let archive = try TestArchive()
+        let identity = try archive.add(Make.file(Make.builder()))
+        let logs = MemoryLog()
+        let metrics = MetricsRegistry()
+        let service = ServerService(
+            configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
+            logger: archive.log.logger, metrics: metrics)
+        try service.start()
+        for number in 0..<7 {
+            let target = number == 3 ? archive.url(identity) + "/bulkdata/7FE00010" : "/healthz"
+            #expect(try await fetch(service.status.port, target).0 == 200)
+        }
+        service.stop()
+        #expect(logs.access.map(\.operation) == Array(repeating: "health", count: 6))
+        let text = String(decoding: metrics.text(), as: UTF8.self)
+        #expect(text.contains("wado_access_log_rows_total 6\n") && text.contains("wado_access_log_dropped_total 1\n"))
+    }
+
     @Test func aLogThatFailsDelaysNobodyAndIsCounted() async throws {
         let archive = try TestArchive { $0.accessLogCapacity = 3 }
         let logs = MemoryLog()
@@ -124,10 +143,12 @@ import Testing
         let metrics = MetricsRegistry()
         let service = ServerService(
             configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
-            metrics: metrics)
+            logger: archive.log.logger, metrics: metrics)
         try service.start()
         for _ in 0..<10 { #expect(try await fetch(service.status.port, "/healthz").0 == 200) }
         service.stop()
+        #expect(
+            archive.log.all.contains { $0.contains("access log not written") && $0.contains("the index is broken") })
         let text = String(decoding: metrics.text(), as: UTF8.self)
         #expect(text.contains("wado_access_log_rows_total 0"))
         let dropped = try #require(text.split(separator: "\n").first { $0.hasPrefix("wado_access_log_dropped_total ") })

@@ -12,28 +12,34 @@ import Testing
 
 /// An index in memory: studies and series as they were added.
 final class MemoryIndex: SeriesIndex {
-    struct Failure: Error {}
+    struct Failure: RetriableError, CustomStringConvertible {
+        var isRetriable = true
+        var description: String { "the index is broken" }
+    }
 
-    private let state = Mutex<[SeriesIdentity: (object: [UInt8], count: Int)]>([:])
+    private let state = Mutex<[SeriesIdentity: (object: [UInt8], sop: String, count: Int)]>([:])
     let isBroken = Atomic(false)
+    /// Broken for good.
+    let isDamaged = Atomic(false)
     /// Series are found whatever is asked for beside their UIDs, as those are one of whose instances has the value.
     let hasVariants = Atomic(false)
 
-    func add(_ series: SeriesIdentity, object: [UInt8]) {
+    func add(_ series: SeriesIdentity, sop: String, object: [UInt8]) {
         state.withLock { state in
             let count = (state[series]?.count ?? 0) + 1
-            state[series] = (state[series]?.object ?? object, count)
+            state[series] = (state[series]?.object ?? object, min(sop, state[series]?.sop ?? sop), count)
         }
     }
 
-    private func all(_ tenantID: String) throws -> [(SeriesIdentity, (object: [UInt8], count: Int))] {
+    private func all(_ tenantID: String) throws -> [(SeriesIdentity, (object: [UInt8], sop: String, count: Int))] {
         if isBroken.load(ordering: .relaxed) { throw Failure() }
+        if isDamaged.load(ordering: .relaxed) { throw Failure(isRetriable: false) }
         return state.withLock { $0.filter { $0.key.tenantID == tenantID } }
             .sorted { ($0.key.studyUID, $0.key.seriesUID) < ($1.key.studyUID, $1.key.seriesUID) }
             .map { ($0.key, $0.value) }
     }
 
-    private func matching(_ query: QIDOQuery, _ tenantID: String) throws -> [(SeriesIdentity, [UInt8], Int)] {
+    private func matching(_ query: QIDOQuery, _ tenantID: String) throws -> [(SeriesIdentity, [UInt8], Int, String)] {
         let isAny = hasVariants.load(ordering: .relaxed)
         let matcher = QIDOMatcher(
             query.matches.filter {
@@ -42,7 +48,7 @@ final class MemoryIndex: SeriesIndex {
                     && $0.path.tag != .modalitiesInStudy
             })
         return try all(tenantID).filter { try matcher.matches($0.1.object.span.bytes) }
-            .map { ($0.0, $0.1.object, $0.1.count) }
+            .map { ($0.0, $0.1.object, $0.1.count, $0.1.sop) }
     }
 
     func search(_ query: QIDOQuery, tenantID: String, retrieveRoot: String?) throws -> IndexAnswer {
@@ -53,7 +59,9 @@ final class MemoryIndex: SeriesIndex {
         }
         let page = found.dropFirst(query.offset).prefix(query.limit ?? .max)
         return IndexAnswer(
-            objects: page.map { Array($0.1) }, isPartial: found.count > query.offset + page.count)
+            objects: page.map { Array($0.1) },
+            representatives: page.map { .init(series: $0.0, sopInstanceUID: $0.3) },
+            isPartial: found.count > query.offset + page.count)
     }
 
     func seriesMatching(
@@ -88,10 +96,22 @@ final class MemoryLog: LogStore {
 
     func append(_ rows: LogRows) throws {
         if isBroken.load(ordering: .relaxed) { throw MemoryIndex.Failure() }
+        // As a column that is too narrow.
+        if rows.access.contains(where: { $0.operation == "bulkdata" }) { throw MemoryIndex.Failure(isRetriable: false) }
         self.rows.withLock { $0 += rows.access }
     }
 
     var access: [WadoAccessLogRow] { rows.withLock { $0 } }
+}
+
+/// Keeps the lines of the log.
+final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var all: [String] { lines.withLock { $0 } }
+    var logger: Logger {
+        Logger(service: "test") { line in self.lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) } }
+    }
 }
 
 /// A response that has been read to its end.
@@ -143,6 +163,7 @@ final class TestArchive {
     let metadata: FileMetadataStore
     let metrics = MetricsRegistry()
     let handler: WebHandler
+    let log = LogLines()
     static let tenant = TenantID.standard
 
     init(_ change: (inout ServerConfiguration) -> Void = { _ in }) throws {
@@ -152,7 +173,9 @@ final class TestArchive {
         change(&configuration)
         self.configuration = configuration
         metadata = FileMetadataStore(root: folder.appending(path: "json").path)
-        handler = WebHandler(configuration: configuration, index: index, metadata: metadata, metrics: metrics)
+        handler = WebHandler(
+            configuration: configuration, index: index, metadata: metadata, logger: log.logger,
+            metrics: metrics)
     }
 
     deinit { try? FileManager.default.removeItem(at: folder) }
@@ -193,7 +216,7 @@ final class TestArchive {
         var writer = DICOMJSONObjectWriter()
         for (tag, range) in zip(keep.tags, found) where !range.isEmpty { writer.copy(tag, json[range]) }
         writer.finish(into: &object)
-        index.add(key, object: object)
+        index.add(key, sop: identity.instance.value, object: object)
         return identity
     }
 

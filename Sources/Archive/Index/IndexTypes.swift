@@ -36,13 +36,29 @@ public struct IndexCounts: Sendable, Equatable {
 public struct IndexAnswer: Sendable {
     /// One DICOM JSON Model object (PS3.18 F.2) for each match, attributes in ascending order of tags.
     public var objects: [[UInt8]]
-    /// True when more would have matched than the query's limit, or the server's, let through (PS3.18 8.3.4.4).
+    /// Of each object the instance whose values it shows.
+    public var representatives: [Representative]
+    /// True when more would have matched than the query's limit let through (PS3.18 8.3.4.4).
     public var isPartial: Bool
     /// For the Warning header (299): attributes of the query that the index does not know and did not match.
     public var warnings: [String]
 
-    public init(objects: [[UInt8]], isPartial: Bool, warnings: [String] = []) {
+    /// The instance of lowest UID of a series; of a study's series that of lowest UID.
+    public struct Representative: Sendable, Equatable {
+        public var series: SeriesIdentity
+        public var sopInstanceUID: String
+
+        public init(series: SeriesIdentity, sopInstanceUID: String) {
+            self.series = series
+            self.sopInstanceUID = sopInstanceUID
+        }
+    }
+
+    public init(
+        objects: [[UInt8]], representatives: [Representative], isPartial: Bool, warnings: [String] = []
+    ) {
         self.objects = objects
+        self.representatives = representatives
         self.isPartial = isPartial
         self.warnings = warnings
     }

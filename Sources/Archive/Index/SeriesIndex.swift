@@ -63,8 +63,10 @@ public protocol SeriesIndex: Sendable {
     /// Answers a search for studies or series (PS3.18 10.6). A study answers with the values of its series of lowest
     /// UID and is found by the values of any of its series, a series by the values of any of its instances. The order is
     /// stable: pages do not overlap.
-    /// - Parameter retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves
-    ///   the attribute out.
+    /// - Parameters:
+    ///   - query: its limit is the only one.
+    ///   - retrieveRoot: what Retrieve URL (0008,1190) starts with, such as `http://host/dicom-web`; nil leaves the
+    ///     attribute out.
     /// - Throws: for a query on the instance level (`seriesMatching` and the metadata answer those).
     func search(_ query: QIDOQuery, tenantID: String, retrieveRoot: String?) throws -> IndexAnswer
 

@@ -11,7 +11,7 @@ public final class PostgresPool: Sendable {
     public let connectionString: String
     /// Sessions at most, idle and lent.
     public let limit: Int
-    private let applicationName: String
+    public let applicationName: String
 
     private struct State {
         var idle: [PostgresConnection] = []

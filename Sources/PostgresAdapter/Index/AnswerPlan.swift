@@ -1,3 +1,4 @@
+import Archive
 import ArchiveSchema
 import DICOMDictionary
 import DICOMWeb
@@ -32,9 +33,10 @@ struct AnswerPlan {
     private var fields: [(Tag, Field)] = []
     private let retrieveRoot: String?
     private let isSeries: Bool
-    /// Places in the result behind the columns.
-    private let studyUID: Int
-    private let seriesUID: Int
+    /// Places in the result.
+    private let studyUID = 0
+    private let seriesUID = 1
+    private let sopInstanceUID = 2
     private let modalities: Int
 
     init(_ query: QIDOQuery, retrieveRoot: String?) {
@@ -42,9 +44,7 @@ struct AnswerPlan {
         isSeries = query.level == .series
         let level: QueryLevel = query.level == .studies ? .study : .series
         let wanted = Set(query.returnedTags)
-        var names: [String] = ["study_uid", "series_uid"]
-        studyUID = 0
-        seriesUID = 1
+        var names: [String] = ["study_uid", "series_uid", "representative_sop_uid"]
         var leaves: [(ArraySlice<PathStep>, Field)] = []
         for column in DicomStateMetaRow.table.postgresColumns {
             guard let own = column.level, own <= level, let root = column.path.first,
@@ -111,6 +111,15 @@ struct AnswerPlan {
         }
         for case .column(let place, let column) in group.map(\.1) { items.columns.append((place, column)) }
         return items
+    }
+
+    /// The instance whose values the row shows.
+    func representative(_ result: PostgresResult, _ row: Int, tenantID: String) -> IndexAnswer.Representative {
+        IndexAnswer.Representative(
+            series: SeriesIdentity(
+                tenantID: tenantID, studyUID: result.string(row, studyUID) ?? "",
+                seriesUID: result.string(row, seriesUID) ?? ""),
+            sopInstanceUID: result.string(row, sopInstanceUID) ?? "")
     }
 
     /// One DICOM JSON object.

@@ -6,8 +6,6 @@ public final class PostgresSeriesIndex: SeriesIndex {
     public struct Configuration: Sendable {
         /// A search that takes longer is given up, in milliseconds: it keeps a session from others.
         public var timeoutMilliseconds = 20_000
-        /// Answers to one search when it names no limit, and at most (PS3.18 8.3.4.4).
-        public var maximumResults = 5_000
 
         public init() {}
     }
@@ -16,6 +14,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
     private let configuration: Configuration
     private let incomplete = IncompleteColumns()
 
+    /// - Parameter pool: of its own, since its sessions keep the limit.
     public init(pool: PostgresPool, configuration: Configuration = Configuration()) {
         self.pool = pool
         self.configuration = configuration
@@ -26,23 +25,31 @@ public final class PostgresSeriesIndex: SeriesIndex {
             throw PostgresError(
                 code: .init(rawValue: "0A000"), operation: "search", message: "instances are not in this index")
         }
-        let limit = min(query.limit ?? configuration.maximumResults, configuration.maximumResults)
+        let limit = min(query.limit ?? .max, Int(Int32.max))
         let plan = AnswerPlan(query, retrieveRoot: retrieveRoot)
         let statement = Statement(query, plan, tenantID: tenantID, limit: limit)
-        let objects = try pool.retryingOnce { connection throws(PostgresError) in
-            try connection.once(limitTime, operation: "search")
+        let rows = try ask { connection throws(PostgresError) in
             let result =
                 statement.isPlain
                 ? try connection.query(statement.sql, statement.parameters, operation: "search")
                 : try connection.queryOnce(statement.sql, statement.parameters, operation: "search")
-            return (0..<result.rowCount).map { plan.object(result, $0) }
+            return (0..<result.rowCount).map {
+                (plan.object(result, $0), plan.representative(result, $0, tenantID: tenantID))
+            }
         }
         return IndexAnswer(
-            objects: Array(objects.prefix(limit)), isPartial: objects.count > limit,
+            objects: rows.prefix(limit).map(\.0), representatives: rows.prefix(limit).map(\.1),
+            isPartial: rows.count > limit,
             warnings: query.warnings + statement.warnings)
     }
 
-    private var limitTime: String { "SET statement_timeout = \(max(0, configuration.timeoutMilliseconds))" }
+    private func ask<R>(_ body: (PostgresConnection) throws(PostgresError) -> R) throws(PostgresError) -> R {
+        try pool.retryingOnce { connection throws(PostgresError) in
+            try connection.once(
+                "SET statement_timeout = \(max(0, configuration.timeoutMilliseconds))", operation: "search")
+            return try body(connection)
+        }
+    }
 
     /// One search as PostgreSQL gets it.
     package struct Statement {
@@ -125,8 +132,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
                 AND v.study_uid = s.study_uid AND v.series_uid = s.series_uid)
             """, page: "LIMIT \(bound)")
         let parameters = predicates.parameters
-        return try pool.retryingOnce { connection throws(PostgresError) in
-            try connection.once(limitTime, operation: "search")
+        return try ask { connection throws(PostgresError) in
             return Self.entries(
                 isPlain
                     ? try connection.query(sql, parameters, operation: "search")
@@ -139,7 +145,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
     }
 
     public func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry] {
-        try pool.retryingOnce { connection throws(PostgresError) in
+        try ask { connection throws(PostgresError) in
             Self.entries(
                 try connection.query(
                     """
@@ -150,7 +156,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
     }
 
     public func counts(tenantID: String?) throws -> IndexCounts {
-        try pool.retryingOnce { connection throws(PostgresError) in
+        try ask { connection throws(PostgresError) in
             let result = try connection.query(
                 """
                 SELECT count(*)::bigint, coalesce(sum(series), 0)::bigint, coalesce(sum(instances), 0)::bigint FROM (

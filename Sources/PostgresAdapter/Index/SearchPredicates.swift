@@ -199,8 +199,8 @@ struct SearchPredicates {
         case .text, .ascii: text.utf8.contains(0) ? nil : .text(text)
         case .date: date(text)
         case .time: time(text)
-        case .int: Int32(text).map { .int4($0) }
-        case .bigint: Int64(text).map { .int8($0) }
+        case .int: (Int32(text) ?? Double(text).flatMap(Int32.init(exactly:))).map { .int4($0) }
+        case .bigint: (Int64(text) ?? Double(text).flatMap(Int64.init(exactly:))).map { .int8($0) }
         case .double: Double(text).map { .float8($0) }
         case .timestamp, .array: nil
         }

@@ -76,7 +76,7 @@ final class AnswerMemory: Sendable {
                         "the stored instance is deflated and inflates to more than \(limit) bytes, the most that this"
                             + " server takes; application/dicom with transfer-syntax=* gets it as it is stored")
                 }
-                throw StoredInstance.failure(error, "the stored file cannot be inflated")
+                throw .failed("the stored file cannot be inflated", error)
             }
             let whole = WholeFile(read, try take(read.dataSet.storage.count))
             inflated.withLock { inflated in

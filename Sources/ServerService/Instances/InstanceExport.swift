@@ -36,10 +36,9 @@ struct InstanceExport {
     }
 
     private static func refused(_ error: DICOMError) -> RequestFailure {
-        StoredInstance.failure(
-            error,
-            "the stored instance cannot be converted to explicit little endian (transfer-syntax=* gets it as it is)"
-        )
+        .failed(
+            "the stored instance cannot be converted to explicit little endian (transfer-syntax=* gets it as it is)",
+            error)
     }
 
     private static func converted(_ instance: StoredInstance) throws(RequestFailure) -> [HTTPSegments.Segment] {

@@ -78,14 +78,8 @@ struct StoredInstance: Sendable {
                 WholeFile(try DICOMFile(storage: ByteStorage(mapping: descriptor)))
             }
         } catch {
-            throw Self.failure(error, "the stored file cannot be read")
+            throw .failed("the stored file cannot be read", error)
         }
-    }
-
-    /// A file that the system does not let us read now may be readable later; a damaged one will not.
-    static func failure(_ error: DICOMError, _ text: String) -> RequestFailure {
-        error.code == .unreadable
-            ? RequestFailure(503, "\(text) now; try again later") : RequestFailure(500, "\(text): \(error)")
     }
 }
 
@@ -107,7 +101,8 @@ final class InstanceOpener: Sendable {
             // Out of descriptors, a store that fails or is not ours to read: that says nothing of the instance.
             let reason = errno
             guard reason == ENOENT || reason == ENOTDIR else {
-                throw RequestFailure(503, "the instance cannot be read now; try again later")
+                throw .failed(
+                    "the instance cannot be read", DICOMError(.unreadable, at: 0, systemError: reason))
             }
             throw .notFound("there is no such instance")
         }
@@ -119,7 +114,7 @@ final class InstanceOpener: Sendable {
             cache.insert(layout, for: file.identity)
             return StoredInstance(file: file, layout: layout, memory: memory)
         } catch {
-            throw StoredInstance.failure(error, "the stored file cannot be read")
+            throw .failed("the stored file cannot be read", error)
         }
     }
 }

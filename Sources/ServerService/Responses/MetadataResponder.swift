@@ -1,6 +1,7 @@
 internal import Archive
 internal import ArchiveSchema
 internal import DICOMWeb
+internal import Glibc
 internal import HTTPServer
 import Synchronization
 
@@ -10,7 +11,6 @@ struct MetadataResponder: Sendable {
     let metadata: any MetadataStore
     let cache: MetadataCache
     let cors: CORSPolicy
-    private static let unavailable = RequestFailure(503, "the archive's metadata cannot be read now; try again later")
 
     /// The complete answer for a request that was answered before, when nothing has changed: no routing, no parsing.
     func recall(_ request: HTTPRequest, tenant: TenantID) -> HTTPResponse? {
@@ -42,7 +42,7 @@ struct MetadataResponder: Sendable {
             throw .notFound("there is no such series")
         }
         if acceptsGzip, let stored = snapshot.compressed {
-            guard let file = HTTPFile(duplicating: stored.fileDescriptor) else { throw Self.unavailable }
+            guard let file = HTTPFile(duplicating: stored.fileDescriptor) else { throw Self.failed() }
             let entry = MetadataCache.Entry(
                 series: identity, stamp: stamp ?? SeriesStamp(), tag: "\"\(snapshot.version)-gzip\"", file: file,
                 offset: stored.offset, length: stored.length
@@ -109,7 +109,7 @@ struct MetadataResponder: Sendable {
         _ entry: MetadataCache.Entry, _ type: MediaType, _ request: WebRequest
     ) throws(RequestFailure) -> HTTPResponse {
         if request.isUnchanged(entry.tag) { return .unchanged(entry.tag) }
-        guard var response = entry.response else { throw unavailable }
+        guard var response = entry.response else { throw failed() }
         response.add("Content-Type", type.essence)
         return response
     }
@@ -127,7 +127,14 @@ struct MetadataResponder: Sendable {
     }
 
     private static func attempt<R>(_ body: () throws -> R) throws(RequestFailure) -> R {
-        do { return try body() } catch { throw unavailable }
+        do { return try body() } catch { throw failed(error) }
+    }
+
+    /// - Parameter error: by default that of the system's last call.
+    private static func failed(
+        _ error: any Error = MetadataStoreError(.file(operation: "open", errno: errno))
+    ) -> RequestFailure {
+        .failed("the archive's metadata cannot be read", error)
     }
 }
 

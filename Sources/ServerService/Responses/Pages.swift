@@ -9,6 +9,7 @@ struct Pages: Sendable {
     let configuration: ServerConfiguration
     let index: any SeriesIndex
     let metrics: MetricsRegistry
+    let failures: FailureLog
 
     func health() -> HTTPResponse { Self.text(200, "ok\n") }
 
@@ -26,6 +27,7 @@ struct Pages: Sendable {
         do {
             _ = try index.series(ofStudy: "0.0", tenantID: configuration.defaultTenant.value)
         } catch {
+            failures.write(error, .readiness)
             return "the index cannot be asked"
         }
         return nil
@@ -61,9 +63,11 @@ struct Pages: Sendable {
             Tenant \(Self.escaped(request.tenant.value)).</p>
 
             """
-        if let counts = try? index.counts(tenantID: request.tenant.value) {
+        do {
+            let counts = try index.counts(tenantID: request.tenant.value)
             html += "<p>Studies: \(counts.studies). Series: \(counts.series). Instances: \(counts.instances).</p>\n"
-        } else {
+        } catch {
+            failures.write(error, .home)
             html += "<p>The index cannot be asked now.</p>\n"
         }
         html += "<table>\n"

@@ -85,16 +85,14 @@ struct RetrieveResponder: Sendable {
             for text in all {
                 guard let series = UID(text) else { continue }
                 let key = SeriesIdentity(tenantID: tenant.value, studyUID: study.value, seriesUID: series.value)
-                try metadata.snapshot(of: key)?.forEachInstance { text, _ in
-                    if let instance = UID(text) {
-                        identities.append(
-                            InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance))
-                    }
-                    return true
+                for text in try metadata.snapshot(of: key)?.sopInstanceUIDs() ?? [] {
+                    guard let instance = UID(text) else { continue }
+                    identities.append(
+                        InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance))
                 }
             }
             return identities
-        } catch { throw RequestFailure(503, "the archive's index or metadata cannot be read now; try again later") }
+        } catch { throw .failed("the archive's index and metadata cannot be read", error) }
     }
 
     /// Stored comes first: it is what `*` gets.

@@ -15,7 +15,6 @@ struct SearchResponder: Sendable {
     /// Instances that one search compares at most.
     let maximumCompared: Int
 
-    private static let unavailable = RequestFailure(503, "the archive's index cannot be asked now; try again later")
     private static let cutWarning =
         "The number of results exceeded the maximum supported by the server. Additional results can be requested."
 
@@ -46,7 +45,9 @@ struct SearchResponder: Sendable {
             extent =
                 level == .instances
                 ? try instances(query, request, study, series, &body) : try entities(query, request, &body)
-        } catch let failure as RequestFailure { throw failure } catch { throw Self.unavailable }
+        } catch let failure as RequestFailure { throw failure } catch {
+            throw .failed("the archive's index and metadata cannot be searched", error)
+        }
         body.append(UInt8(ascii: "]"))
         if extent == .cut || extent == .partial && wanted > maximumResults { warnings.append(Self.cutWarning) }
         var response = HTTPResponse(200, body: .bytes(body))
@@ -84,7 +85,7 @@ struct SearchResponder: Sendable {
     private func entities(_ query: QIDOQuery, _ request: WebRequest, _ body: inout [UInt8]) throws -> Extent {
         let answer = try index.search(query, tenantID: request.tenant.value, retrieveRoot: request.root)
         let extra = Set(query.includeFields.map { $0.tags[0] }).sorted()
-        for (number, object) in answer.objects.enumerated() {
+        for (number, (object, shown)) in zip(answer.objects, answer.representatives).enumerated() {
             if number > 0 {
                 guard body.count < maximumBytes else { return .cut }
                 body.append(UInt8(ascii: ","))
@@ -92,7 +93,7 @@ struct SearchResponder: Sendable {
             if extra.isEmpty {
                 body += object
             } else {
-                try append(object, with: extra, request, query.level, &body)
+                try append(object, with: extra, of: shown, &body)
             }
         }
         return answer.isPartial ? .partial : .all
@@ -101,14 +102,14 @@ struct SearchResponder: Sendable {
     /// An object of the index, with attributes that it lacks taken from the metadata of the representative. Of a sequence
     /// the index has some attributes at most, so it is taken from there too.
     private func append(
-        _ object: [UInt8], with tags: [Tag], _ request: WebRequest, _ level: QIDOLevel, _ body: inout [UInt8]
+        _ object: [UInt8], with tags: [Tag], of shown: IndexAnswer.Representative, _ body: inout [UInt8]
     ) throws {
         var own: [(Tag, Range<Int>)] = []
         try JSONInstanceReader.forEachAttribute(in: object.span.bytes) { own.append(($0, $1)) }
         let missing = tags.filter { tag in
             DataDictionary.vr(of: tag) == .sq || !own.contains { $0.0 == tag }
         }
-        guard !missing.isEmpty, let json = try representative(of: object, request, level) else {
+        guard !missing.isEmpty, let json = try metadata.instance(shown.sopInstanceUID, of: shown.series) else {
             body += object
             return
         }
@@ -122,24 +123,6 @@ struct SearchResponder: Sendable {
         var writer = DICOMJSONObjectWriter()
         for (tag, value) in all { writer.copy(tag, value) }
         writer.finish(into: &body)
-    }
-
-    /// The stored metadata of the instance of lowest UID of the series of lowest UID.
-    private func representative(of object: [UInt8], _ request: WebRequest, _ level: QIDOLevel) throws -> [UInt8]? {
-        guard let study = try JSONInstanceReader.string(.studyInstanceUID, in: object.span.bytes) else { return nil }
-        let key: SeriesIdentity
-        if level == .series, let series = try JSONInstanceReader.string(.seriesInstanceUID, in: object.span.bytes) {
-            key = SeriesIdentity(tenantID: request.tenant.value, studyUID: study, seriesUID: series)
-        } else {
-            guard let first = try index.series(ofStudy: study, tenantID: request.tenant.value).first else { return nil }
-            key = first.series
-        }
-        var lowest: String?
-        try metadata.snapshot(of: key)?.forEachInstance { uid, _ in
-            if lowest.map({ uid < $0 }) ?? true { lowest = uid }
-            return true
-        }
-        return try lowest.flatMap { try metadata.instance($0, of: key) }
     }
 
     // MARK: Instances
@@ -190,7 +173,7 @@ struct SearchResponder: Sendable {
     private static func isOfEachInstance(_ match: QIDOMatch) -> Bool {
         guard let key = ArchiveSchema.searchKey(match.path.tags), key.level < .instance else { return true }
         let column = ArchiveSchema.table(key.table)?.column(key.column)
-        return key.kind != .uid && column?.path == match.path.tags && !match.path.tags.contains(where: \.isPrivate)
+        return column?.vr != .ui && column?.path == match.path.tags && !match.path.tags.contains(where: \.isPrivate)
     }
 
     private struct Page {
