@@ -14,8 +14,8 @@ final class StoreSCPShared: Sendable {
     let problems: ProblemReporter
     let logger: Logger
     let metrics: StoreSCPMetrics
-    /// The last answer about disk space, and when (microseconds) to ask again.
-    private let diskCheck = Mutex<(isEnough: Bool, next: Int64)>((true, 0))
+    /// The last answer about disk space, and when (milliseconds) to ask again.
+    private let diskCheck = Mutex<(isEnough: Bool, next: Int)>((true, 0))
 
     init(
         configuration: StoreSCPConfiguration, spool: Spool, filer: InstanceFiler, problems: ProblemReporter,
@@ -31,10 +31,10 @@ final class StoreSCPShared: Sendable {
     }
 
     var hasDiskSpace: Bool {
-        let now = WallClock.microseconds
+        let now = MonotonicClock.milliseconds
         return diskCheck.withLock { check in
-            if now >= check.next || now < check.next - 1_000_000 {
-                check.next = now + 1_000_000
+            if now >= check.next {
+                check.next = now + 1_000
                 check.isEnough = ((try? spool.freeBytes()) ?? 0) >= configuration.minimumFreeBytes
             }
             return check.isEnough
@@ -216,8 +216,10 @@ public final class StoreSCPService: Sendable {
             metrics.failures.add()
             logger.error("publishing failed, trying again", ["error": .string(String(describing: error))])
         case .incomplete: logger.info("unfinished file removed from the spool")
-        case .lost(let provenance):
-            logger.error("a file is missing from the spool", ["trace": .string(provenance.traceID)])
+        case .lost(let number, let provenance):
+            logger.error(
+                "a file of the spool is missing or damaged",
+                ["file": .string(String(number, radix: 16)), "trace": .string(provenance?.traceID ?? "")])
         case .unpublishable(let provenance):
             logger.error("no event can be made of a stored instance", ["trace": .string(provenance.traceID)])
         }
@@ -230,7 +232,7 @@ public final class StoreSCPService: Sendable {
         case .filed, .published, .filingFailed, .publishingFailed: return []
         // It never was acknowledged, so its sender has it still.
         case .incomplete: (rule, severity, provenance) = ("unfinished-file", .info, nil)
-        case .lost(let lost): (rule, severity, provenance) = ("spool-file-lost", .error, lost)
+        case .lost(_, let lost): (rule, severity, provenance) = ("spool-file-lost", .error, lost)
         case .unpublishable(let stored): (rule, severity, provenance) = ("event-impossible", .error, stored)
         }
         let now = WallClock.microseconds

@@ -35,38 +35,58 @@ struct Backlog<Element: Sendable>: Sendable {
     private var front: [Element] = []
     private var elements: [Element] = []
     private var head = 0
-    private var postponed: [(due: Int, element: Element)] = []
-    private var earliestDue = Int.max
+    /// A heap, the earliest in front.
+    private var postponed: [Postponed] = []
+    private var serial: UInt64 = 0
+
+    private struct Postponed {
+        var due: Int
+        /// Of two of the same time, who came first goes first.
+        var serial: UInt64
+        var element: Element
+
+        static func < (a: Self, b: Self) -> Bool { (a.due, a.serial) < (b.due, b.serial) }
+    }
 
     var count: Int { front.count + elements.count - head }
     var isEmpty: Bool { count == 0 }
 
     /// Also one whose time has come.
-    func hasElements(at milliseconds: Int) -> Bool { !isEmpty || earliestDue <= milliseconds }
+    func hasElements(at milliseconds: Int) -> Bool {
+        !isEmpty || postponed.first.map { $0.due <= milliseconds } ?? false
+    }
 
     mutating func append(_ element: Element) { elements.append(element) }
 
     /// Keeps an element, uncounted, until that time.
     mutating func postpone(_ element: Element, until due: Int) {
-        postponed.append((due, element))
-        earliestDue = min(earliestDue, due)
+        serial += 1
+        postponed.append(Postponed(due: due, serial: serial, element: element))
+        var place = postponed.count - 1
+        while place > 0, postponed[place] < postponed[(place - 1) / 2] {
+            postponed.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
     }
 
     /// Appends those whose time has come, at most so many.
     mutating func admit(_ limit: Int, at milliseconds: Int) {
-        guard earliestDue <= milliseconds else { return }
-        var rest: [(due: Int, element: Element)] = []
-        var room = limit
-        for entry in postponed {
-            if entry.due <= milliseconds, room > 0 {
-                elements.append(entry.element)
-                room -= 1
-            } else {
-                rest.append(entry)
+        for _ in 0..<max(0, limit) {
+            guard let first = postponed.first, first.due <= milliseconds else { return }
+            elements.append(first.element)
+            postponed.swapAt(0, postponed.count - 1)
+            postponed.removeLast()
+            var place = 0
+            while true {
+                var least = place
+                for child in [2 * place + 1, 2 * place + 2] where child < postponed.count {
+                    if postponed[child] < postponed[least] { least = child }
+                }
+                if least == place { break }
+                postponed.swapAt(place, least)
+                place = least
             }
         }
-        postponed = rest
-        earliestDue = rest.reduce(Int.max) { min($0, $1.due) }
     }
 
     /// In their order, before all others.

@@ -173,13 +173,18 @@ public struct PosixFileSystem: FileSystem {
         guard let folder = opendir(path) else { throw FileSystemError(operation: "list", errorNumber: errno) }
         defer { closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while true {
+            // Its end and an error look alike but for this.
+            errno = 0
+            guard let entry = readdir(folder) else {
+                guard errno == 0 else { throw FileSystemError(operation: "list", errorNumber: errno) }
+                return names
+            }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        return names
     }
 
     public func freeBytes(_ path: String) throws(FileSystemError) -> Int64 {

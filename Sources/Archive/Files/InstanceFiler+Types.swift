@@ -58,8 +58,9 @@ extension InstanceFiler {
         case publishingFailed(any Error)
         /// A file in the spool that never was acknowledged: removed.
         case incomplete
-        /// Somebody removed a file from the spool.
-        case lost(Provenance)
+        /// The file of this number in the spool, of an instance that was acknowledged, is gone or damaged, before it was
+        /// filed or, if nothing more is known of it, before its event was published (`wado reconcile` finds it then).
+        case lost(UInt64, Provenance?)
         /// No event can be made of this instance, which is filed.
         case unpublishable(Provenance)
     }

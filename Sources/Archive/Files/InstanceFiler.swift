@@ -84,6 +84,7 @@ public final class InstanceFiler: Sendable {
     /// The filing thread's work, until stopped: what was submitted before is filed then.
     public func runFiling(_ stop: StopToken) {
         var pause = 0
+        var (preparingPause, nextPreparing) = (0, 0)
         while true {
             let isStopping = stop.isStopped
             let waiting =
@@ -94,7 +95,16 @@ public final class InstanceFiler: Sendable {
                 gather(stop)
             }
             let succeeded = fileGroup()
-            do { try spool.prepare() } catch { notice(.filingFailed(error)) }
+            if MonotonicClock.milliseconds >= nextPreparing {
+                do {
+                    try spool.prepare()
+                    preparingPause = 0
+                } catch {
+                    notice(.filingFailed(error))
+                    preparingPause = nextPause(preparingPause)
+                    nextPreparing = MonotonicClock.milliseconds + preparingPause
+                }
+            }
             pause = succeeded ? 0 : nextPause(pause)
             if pause > 0 && stop.wait(milliseconds: pause) { return }
         }
@@ -226,7 +236,7 @@ public final class InstanceFiler: Sendable {
         let spoolPath = spool.path(pending.number)
         if pending.instance == nil {
             guard let instance = try load(pending) else {
-                notice(.incomplete)
+                notice(pending.isRecovered ? .incomplete : .lost(pending.number, nil))
                 drop(pending)
                 return nil
             }
@@ -257,7 +267,7 @@ public final class InstanceFiler: Sendable {
                 lastingFolders.withLock { _ = $0.remove(folder) }
                 do { _ = try fileSystem.open(spoolPath, forWriting: false) } catch {
                     guard error.isNotFound else { throw error }
-                    notice(.lost(provenance))
+                    notice(.lost(pending.number, provenance))
                     drop(pending)
                     return nil
                 }
@@ -380,6 +390,8 @@ public final class InstanceFiler: Sendable {
                     } else {
                         notice(.unpublishable(instance.provenance))
                     }
+                } else {
+                    notice(.lost(pending.number, nil))
                 }
                 ready.append(pending)
             } catch {

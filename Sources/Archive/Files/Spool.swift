@@ -96,8 +96,8 @@ public final class Spool: Sendable {
         return found.sorted()
     }
 
-    /// Creates files until the pool is full, and syncs their names together. Does nothing while it is more than half
-    /// full.
+    /// Creates files until the pool is full, and syncs their names together; all of them or none. Does nothing while it is
+    /// more than half full.
     func prepare() throws(FileSystemError) {
         let numbers = pool.withLock { pool -> Range<UInt64> in
             let missing = pool.ready.count <= capacity / 2 ? capacity - pool.ready.count : 0
@@ -105,8 +105,17 @@ public final class Spool: Sendable {
             return pool.next..<pool.next + UInt64(missing)
         }
         guard !numbers.isEmpty else { return }
-        for number in numbers { _ = try fileSystem.create(path(number)) }
-        try fileSystem.synchronizeFolder(folder)
+        var made: [UInt64] = []
+        do {
+            for number in numbers {
+                _ = try fileSystem.create(path(number))
+                made.append(number)
+            }
+            try fileSystem.synchronizeFolder(folder)
+        } catch {
+            for number in made { try? fileSystem.remove(path(number)) }
+            throw error
+        }
         pool.withLock { $0.ready += numbers }
     }
 

@@ -23,7 +23,7 @@ struct InstanceFilerTests {
             _ change: (inout InstanceFiler.Configuration) -> Void = { _ in },
             makeEvent: @escaping InstanceFiler.EventMaker = { provenance, _ in
                 Message(key: "", value: Array(provenance.traceID.utf8))
-            }
+            }, notice: @escaping @Sendable (InstanceFiler.Notice) -> Void = { _ in }
         ) throws {
             let paths = ArchivePaths(root: root)
             spool = try Spool(folder: paths.spool("test"), capacity: 4, fileSystem: fileSystem)
@@ -32,7 +32,7 @@ struct InstanceFilerTests {
             change(&configuration)
             filer = InstanceFiler(
                 spool: spool, paths: paths, configuration: configuration, makeProducer: { Bus() },
-                makeEvent: makeEvent)
+                makeEvent: makeEvent, notice: notice)
             try filer.recover()
         }
 
@@ -203,6 +203,46 @@ struct InstanceFilerTests {
             try process.filer.publishGroup(bus)
             #expect(bus.traces.withLock { $0 } == ["1", "3", "2"] && process.filer.pending == 0)
         }
+    }
+
+    /// Its event never goes out, and somebody hears of it.
+    @Test func oneThatIsGoneBeforeItsEventIsReported() throws {
+        let system = PowerCutFileSystem()
+        let lost = Monitor<[UInt64]>([])
+        let process = try Process(
+            fileSystem: system, time: hour, { $0.inMemory = 0 },
+            notice: { notice in
+                if case .lost(let number, nil) = notice { lost.withLock { $0.append(number) } }
+            })
+        try process.receive(identity(1), "one", [1])
+        try process.receive(identity(2), "two", [2])
+        #expect(process.filer.fileGroup())
+        let spool = ArchivePaths(root: "/store").spool("test")
+        let stored = try ArchivePaths(root: "/store").absolute(ArchivePaths.instance(identity(1)))
+        let name = try #require(
+            system.disk.withLock { disk in
+                disk.names.keys.first { $0.hasPrefix(spool) && disk.names[$0] == disk.names[stored] }
+            })
+        try system.remove(name)
+        let bus = Bus()
+        try process.filer.publishGroup(bus)
+        #expect(bus.traces.withLock { $0 } == ["two"] && process.filer.pending == 0)
+        #expect(lost.current == [UInt64(name.split(separator: "/").last ?? "", radix: 16)])
+    }
+
+    /// What is made and not kept in mind would lie there until the next start.
+    @Test func preparingThatFailsLeavesNothing() throws {
+        var failures = 0
+        for place in 1...12 {
+            let system = PowerCutFileSystem()
+            system.disk.withLock { $0.failing = [place] }
+            if (try? Process(fileSystem: system, time: hour)) != nil { continue }
+            failures += 1
+            let spool = ArchivePaths(root: "/store").spool("test")
+            #expect(system.disk.withLock { disk in disk.names.keys.allSatisfy { !$0.hasPrefix(spool + "/") } })
+        }
+        // Four files and a sync.
+        #expect(failures >= 5)
     }
 
     /// Its event cannot be made for now: it is asked for again, with its file in the spool, and the others go on.
