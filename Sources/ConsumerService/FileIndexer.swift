@@ -76,37 +76,20 @@ public final class FileIndexer {
                 batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
                 read.append(Read(instance: instance, version: content.version))
             }
-            let refused = try write(batch)
+            var refused = try write(batch)
+            let replaced = read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance)
+            refused.removeAll { replaced.contains($0.instance) }
             for failure in refused {
                 problems += ConsumerProblems.rows(
                     of: failure.instance, reason: failure.reason, detail: failure.detail, received: .now,
                     node: configuration.node)
             }
             try write(problems)
-            outcome.indexed += batch.items.count - refused.count
+            outcome.indexed += read.count - replaced.count - refused.count
             outcome.failures += refused
-            try again(read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance))
+            rest += replaced
         }
         return outcome
-    }
-
-    /// Those whose files were replaced while they were indexed.
-    private func again(_ replaced: [InstanceIdentity]) throws {
-        var replaced = replaced
-        while !replaced.isEmpty {
-            var outcome = Outcome()
-            var problems: [DicomProblemMetaRow] = []
-            var next: [InstanceIdentity] = []
-            for instance in replaced {
-                guard let content = try read(instance, &outcome, &problems) else { continue }
-                var batch = ConsumerBatch()
-                batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
-                _ = try write(batch)
-                if FileVersion(extractor.path(of: instance)) != content.version { next.append(instance) }
-            }
-            try write(problems)
-            replaced = next
-        }
     }
 
     private func read(

@@ -131,6 +131,43 @@ struct FileIndexerTests {
         #expect(state.contains("new") && !state.contains("old"), "\(state)")
     }
 
+    /// Refuses rows of series but for the first ones.
+    private final class Refusing: IngestStore {
+        private struct Refusal: RetriableError {
+            var isRetriable: Bool { false }
+        }
+        private let inner: any IngestStore
+        private let writes = Atomic(0)
+
+        init(_ inner: any IngestStore) { self.inner = inner }
+
+        func write(_ batch: IngestBatch) throws {
+            if !batch.series.isEmpty, writes.add(1, ordering: .relaxed).newValue > 1 { throw Refusal() }
+            try inner.write(batch)
+        }
+    }
+
+    @Test func aReplacedFileThatIsRefusedIsAFailure() throws {
+        let fixture = try ArchiveFixture()
+        let instances = instances(2)
+        for instance in instances { try fixture.file(instance) }
+        let identity = try #require(instances[0].identity)
+        let path = ArchivePaths(root: fixture.root + "/store").absolute(ArchivePaths.instance(identity))
+        let store = Interrupted(Refusing(fixture.store)) {
+            try FileManager.default.removeItem(atPath: path)
+            try fixture.file(instances[0])
+        }
+        let outcome = try indexer(fixture, store: store).index(instances.compactMap(\.identity))
+        #expect(outcome.indexed == 1 && outcome.failures.map(\.reason) == ["row_refused"])
+        #expect(outcome.failures.map(\.instance) == [identity])
+        let problems = try fixture.pool.withConnection { connection throws(PostgresError) in
+            try connection.run(
+                "SELECT FROM dicom_problem_meta WHERE state = 'open' AND rule = 'row-refused'", operation: "test"
+            ).rowCount
+        }
+        #expect(problems == 1)
+    }
+
     @Test func damagedMetadataIsMadeAnew() throws {
         let fixture = try ArchiveFixture()
         let instances = instances(4)

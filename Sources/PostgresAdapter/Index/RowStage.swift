@@ -18,14 +18,20 @@ struct RowStage {
 
     /// For `PostgresConnection.once`.
     var create: String {
-        // Rows and variants come through the same one: variants have a hash. Columns that a newer program has added, and
-        // this one does not fill, have no place in it; and its types are this program's, whatever becomes of the table.
-        var columns = table.postgresColumns.map { column in
+        // Rows and variants come through the same one: variants have a hash.
+        Self.create(
+            stageName, of: table, adding: table.variants == nil ? [] : ["variant_hash varchar(20) COLLATE \"C\""])
+    }
+
+    /// A temporary table of a table's columns. Those that a newer program has added, and this one does not fill, have no
+    /// place in it; and its types are this program's, whatever becomes of the table.
+    static func create(_ name: String, of table: TableSchema, adding more: [String] = []) -> String {
+        let columns = table.postgresColumns.map { column in
             "\(column.sqlName) \(column.type.postgresName)" + (column.type.element.isText ? " COLLATE \"C\"" : "")
         }
-        if table.variants != nil { columns.append("variant_hash varchar(20) COLLATE \"C\"") }
         return """
-            CREATE TEMPORARY TABLE IF NOT EXISTS \(stageName) (\(columns.joined(separator: ", "))) ON COMMIT DELETE ROWS
+            CREATE TEMPORARY TABLE IF NOT EXISTS \(name) (\((columns + more).joined(separator: ", ")))
+            ON COMMIT DELETE ROWS
             """
     }
 

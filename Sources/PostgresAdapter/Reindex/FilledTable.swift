@@ -39,9 +39,7 @@ enum FilledTable: CaseIterable, Sendable {
     private var stage: String { "fill_\(schema.name)" }
 
     /// For `PostgresConnection.once`.
-    var createStage: String {
-        "CREATE TEMPORARY TABLE IF NOT EXISTS \(stage) (LIKE \(schema.name)) ON COMMIT DELETE ROWS"
-    }
+    var createStage: String { RowStage.create(stage, of: schema) }
 
     var copy: String { "COPY \(stage) (\(schema.columnList)) FROM STDIN (FORMAT binary)" }
 

@@ -51,6 +51,34 @@ struct ColumnFillTests {
         #expect(try fixture.texts("SELECT protocol_name FROM dicom_state_meta") == ["protocol of 1.4.1"])
     }
 
+    @Test func columnsThatANewerProgramAddedStayAsTheyAre() throws {
+        let fixture = try FillFixture()
+        for table in ["dicom_state_meta", "dicom_image_meta"] {
+            _ = try fixture.texts("ALTER TABLE \(table) ADD COLUMN later integer NOT NULL DEFAULT 7")
+        }
+        try fixture.ingest(
+            fixture.series(1),
+            [
+                (
+                    "1.4.1",
+                    {
+                        $0.set(.protocolName, "p")
+                        $0.set(.rescaleType, "HU")
+                    }
+                )
+            ],
+            forget: { state, image in
+                state.protocolName = nil
+                image.rescaleType = nil
+            })
+        #expect(try fixture.fill(["protocol_name", "rescale_type"]).changed == 2)
+        #expect(
+            try fixture.texts(
+                "SELECT protocol_name || rescale_type || s.later || i.later FROM dicom_state_meta s, dicom_image_meta i"
+            )
+                == ["pHU77"])
+    }
+
     @Test func seriesAreFoundByWhatAnyInstanceSays() throws {
         let fixture = try FillFixture()
         try fixture.ingest(
