@@ -179,8 +179,7 @@ let package = Package(
             [
                 "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "KafkaAdapter",
                 "PostgresAdapter",
-                "PostgresTestSupport",
-                "DorisAdapter", "DorisTestSupport",
+                "PostgresTestSupport", "DorisAdapter", "DorisTestSupport", "HTTPServer",
             ]),
     ],
     swiftLanguageModes: [.v6],

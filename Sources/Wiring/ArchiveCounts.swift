@@ -23,21 +23,16 @@ public struct ArchiveCounts: Sendable {
         let pool = PostgresPool(connection, limit: 1)
         defer { pool.close() }
         var counts = ArchiveCounts()
-        func count(_ table: String, _ expression: String = "count(*)") throws -> Int {
-            try pool.withConnection { session throws(PostgresError) in
-                let there = try session.query(
-                    "SELECT to_regclass($1::text) IS NOT NULL", [.text(table)], operation: "look for a table")
-                guard there.bool(0, 0) == true else { return 0 }
-                let found = try session.run("SELECT \(expression) FROM \(table)", operation: "count")
-                return Int(found.string(0, 0) ?? "") ?? 0
-            }
+        var limits = PostgresSeriesIndex.Configuration()
+        limits.timeoutMilliseconds = 0
+        if let index = try ifThere({ try PostgresSeriesIndex(pool: pool, configuration: limits).counts(tenantID: nil) })
+        {
+            (counts.studies, counts.series, counts.instances) = (index.studies, index.series, index.instances)
         }
-        counts.studies = try count("dicom_state_meta", "count(DISTINCT (tenant_id, study_uid))")
-        counts.series = try count("dicom_state_meta")
-        counts.instances = try count("dicom_state_meta", "coalesce(sum(series_related_instances), 0)")
-        counts.compactions = try count("dicom_json_meta", "count(*) FILTER (WHERE json_status = 0)")
-        counts.problems = try count("dicom_problem_meta", "count(*) FILTER (WHERE state = 'open')")
-        counts.deadLetters = try PostgresDeadLetters(pool: pool).count()
+        counts.compactions = try ifThere { try PostgresCompactionQueue(pool: pool).waiting() } ?? 0
+        counts.problems =
+            try ifThere { try PostgresProblems(pool: pool).counts(ProblemFilter()).reduce(0) { $0 + $1.problems } } ?? 0
+        counts.deadLetters = try ifThere { try PostgresDeadLetters(pool: pool).count() } ?? 0
         do {
             let bus = try ArchiveBus.open(settings, program: "wado", pool: pool)
             counts.queueLag = Int(try bus.lag(group: settings[WadoSettings.consumerGroup], topic: .storage))
@@ -45,5 +40,10 @@ public struct ArchiveCounts: Sendable {
             counts.busProblem = "\(error)"
         }
         return counts
+    }
+
+    /// Nil when its table is not there yet.
+    private static func ifThere<R>(_ count: () throws -> R) throws -> R? {
+        do { return try count() } catch let error as PostgresError where error.code == .undefinedTable { return nil }
     }
 }

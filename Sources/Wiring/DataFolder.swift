@@ -51,8 +51,11 @@ public struct DataFolder: Sendable {
         var version = ProcessFiles.read(versionFile)
         var others: [String] = []
         if version == nil {
-            others = DataFolder.list(path).filter {
-                $0 != "lock" && $0 != "lost+found" && !($0.hasPrefix("format.") && $0.hasSuffix(".tmp"))
+            do { others = try PosixFileSystem().list(path) } catch {
+                throw DataFolderError("cannot read \(path): \(error); take another folder with --data")
+            }
+            others.removeAll {
+                $0 == "lock" || $0 == "lost+found" || ($0.hasPrefix("format.") && $0.hasSuffix(".tmp"))
             }
             if !others.isEmpty { version = ProcessFiles.read(versionFile) }
         }
@@ -154,7 +157,8 @@ public struct DataFolder: Sendable {
             unlink(temporary)
             throw problem
         }
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
+        let isSynced = fsync(descriptor) == 0
+        guard close(descriptor) == 0, isSynced, rename(temporary, path) == 0 else {
             let problem = failure("write", path)
             unlink(temporary)
             throw problem

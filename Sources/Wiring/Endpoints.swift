@@ -52,8 +52,17 @@ public struct Endpoints: Codable, Sendable, Equatable {
     }
 
     /// Reads the file; nil when there is none.
-    public static func read(from folder: DataFolder) throws -> Endpoints? {
-        guard let data = FileManager.default.contents(atPath: folder.endpoints) else { return nil }
-        return try JSONDecoder().decode(Endpoints.self, from: data)
+    /// - Throws: when there is one and it tells nothing: an archive may well be running.
+    public static func read(from folder: DataFolder) throws(DataFolderError) -> Endpoints? {
+        let text: Data
+        do { text = try Data(contentsOf: URL(filePath: folder.endpoints)) } catch {
+            if (error as? CocoaError)?.code == .fileReadNoSuchFile { return nil }
+            throw DataFolderError("cannot read \(folder.endpoints): \(error.localizedDescription)")
+        }
+        do { return try JSONDecoder().decode(Endpoints.self, from: text) } catch {
+            throw DataFolderError(
+                "\(folder.endpoints) is damaged, or of another version of Wado; restart `wado up`, which writes it anew"
+            )
+        }
     }
 }

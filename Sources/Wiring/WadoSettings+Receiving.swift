@@ -53,7 +53,7 @@ extension WadoSettings {
     public static let node = Setting.text(
         "store.node", default: "", "Name of this machine in logs and provenance; its host name when not set."
     ) {
-        $0.utf8.count > 64 ? "'\($0)' is longer than 64 characters" : nil
+        $0.utf8.count > 64 ? "'\($0)' is longer than 64 bytes" : nil
     }
 
     public static let spool = Setting.text(

@@ -24,10 +24,19 @@ enum DoctorCommand {
     static func run(_ arguments: [String]) throws -> Int32 {
         var settings = try Main.settings(arguments)
         let folder = DataFolder(settings[WadoSettings.data])
-        let running = try? RunningArchive.endpoints(settings)
-        if let running { settings = try RunningArchive.settings(settings, running) }
-        var findings = [programs(), postgres(), storage(folder)]
+        var findings = [programs(), storage(folder, settings)]
+        if !settings.isSet(WadoSettings.database) { findings.append(postgres()) }
+        var running: Endpoints?
+        do {
+            running = try RunningArchive.find(settings)
+        } catch {
+            findings.append(
+                Finding(
+                    subject: "archive", detail: "\(error)",
+                    result: .bad("what follows knows neither its ports nor its database")))
+        }
         if let running {
+            settings = try RunningArchive.settings(settings, running)
             findings += services(running)
         } else {
             findings.append(
@@ -65,18 +74,20 @@ enum DoctorCommand {
     }
 
     private static func postgres() -> Finding {
-        for version in stride(from: 30, through: 14, by: -1) {
-            let path = "/usr/lib/postgresql/\(version)/bin/postgres"
-            if access(path, X_OK) == 0 {
-                return Finding(subject: "PostgreSQL", detail: "version \(version), \(path)", result: .good)
-            }
+        let advice = "apt-get install postgresql, or set `database` to a server elsewhere"
+        do {
+            let programs = try PostgresPrograms.find()
+            let isKnown = Int(programs.majorVersion).map { $0 >= 14 } ?? false
+            return Finding(
+                subject: "PostgreSQL", detail: "version \(programs.majorVersion), \(programs.folder)",
+                result: isKnown ? .good : .bad("version 14 or later is needed: \(advice)"))
+        } catch {
+            return Finding(
+                subject: "PostgreSQL", detail: "neither in /usr/lib/postgresql nor in PATH", result: .bad(advice))
         }
-        return Finding(
-            subject: "PostgreSQL", detail: "no version of 14 or later in /usr/lib/postgresql",
-            result: .bad("apt-get install postgresql, or set `database` to a server elsewhere"))
     }
 
-    private static func storage(_ folder: DataFolder) -> Finding {
+    private static func storage(_ folder: DataFolder, _ settings: Settings) -> Finding {
         var path = folder.path
         while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/"), slash > path.startIndex {
             path = String(path[..<slash])
@@ -95,8 +106,12 @@ enum DoctorCommand {
         let free = Double(status.f_bavail) * Double(status.f_frsize)
         let part = Double(status.f_bavail) / Double(status.f_blocks)
         let detail = String(format: "%.1f GB free (%.0f %%)", free / 1e9, part * 100)
-        if free < Double(256 << 20) {
-            return Finding(subject: subject, detail: detail, result: .bad("make room: below 256 MiB nothing is stored"))
+        let minimum = settings[WadoSettings.minimumFree]
+        if free < Double(minimum) * 1_048_576 {
+            return Finding(
+                subject: subject, detail: detail,
+                result: .bad(
+                    "make room: below \(minimum) MiB (\(WadoSettings.minimumFree.name)) all instances are refused"))
         }
         if status.f_favail < 10_000, status.f_files > 0 {
             return Finding(

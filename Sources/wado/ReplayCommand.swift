@@ -10,15 +10,14 @@ enum ReplayCommand {
     private static let batch = 500
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        var settings = try Main.settings(arguments, maximumArguments: 1)
-        guard let what = settings.arguments.first else {
+        let given = try Main.settings(arguments, maximumArguments: 1)
+        guard let what = given.arguments.first else {
             throw SettingsError(problems: [
                 "say what: wado replay count, wado replay list, wado replay all, or wado replay REASON"
             ])
         }
-        if let endpoints = try? RunningArchive.endpoints(settings) {
-            settings = try RunningArchive.settings(settings, endpoints)
-        }
+        let running = try RunningArchive.find(given)
+        let settings = try running.map { try RunningArchive.settings(given, $0) } ?? given
         let pool = PostgresPool(try RunningArchive.database(settings), limit: 1, applicationName: "wado replay")
         defer { pool.close() }
         let producer = try ArchiveBus.kafka(settings, program: "wado")?.makeProducer()
@@ -28,8 +27,11 @@ enum ReplayCommand {
         switch what {
         case "count": Terminal.write(summary(counts))
         case "list": Terminal.write(try list(letters, of: counts))
-        case "all": try replay(letters, reason: nil, of: counts)
+        case "all":
+            try checkBus(given, running)
+            try replay(letters, reason: nil, of: counts)
         default:
+            try checkBus(given, running)
             guard counts[what] != nil else {
                 Terminal.write(summary(counts))
                 throw CommandError("no dead letter has the reason '\(what)'")
@@ -37,6 +39,20 @@ enum ReplayCommand {
             try replay(letters, reason: what, of: counts)
         }
         return 0
+    }
+
+    /// Messages that go to a bus that nobody reads are lost, so it is not guessed.
+    private static func checkBus(_ settings: Settings, _ running: Endpoints?) throws(SettingsError) {
+        if settings.isSet(WadoSettings.bus) { return }
+        let isOfOther =
+            settings.isSet(WadoSettings.database)
+            && running?.database.map { $0 != settings[WadoSettings.database] } ?? false
+        guard running?.bus != nil, !isOfOther else {
+            throw SettingsError(problems: [
+                "no running archive tells which event bus its services read: say --bus postgres, or --bus kafka with"
+                    + " --kafka-brokers"
+            ])
+        }
     }
 
     private static func summary(_ counts: [String: Int]) -> String {

@@ -26,6 +26,16 @@ import Wiring
         #expect(output.status == status && output.errors.contains(message), "\(output)")
     }
 
+    /// An archive may run all the same, with a bus that is not the default one.
+    @Test(arguments: [["status"], ["replay", "all"], ["reindex", "--problems"], ["reconcile"]])
+    func damagedEndpointsAreNoMissingOnes(_ command: [String]) throws {
+        let folder = try TemporaryFolder()
+        try DataFolder.write("{", to: DataFolder(folder.path).endpoints)
+        let database = command == ["status"] ? [] : ["--database", "host=/nonexistent"]
+        let output = try Programs.wado(command + ["--data", folder.path] + database)
+        #expect(output.status != 0 && output.errors.contains("endpoints.json is damaged"), "\(output)")
+    }
+
     @Test func environmentMistakesAreExplained() throws {
         let output = try Programs.wado(["up"], environment: ["WADO_DICOM_PROT": "1"])
         #expect(output.status == 78)
@@ -46,8 +56,8 @@ import Wiring
         let database = try TestPostgres.makeArchiveDatabase()
         let pool = PostgresPool(database, limit: 2)
         defer { pool.close() }
-        func replay(_ what: String) throws -> Programs.Output {
-            try Programs.wado(["replay", what, "--database", database])
+        func replay(_ what: String, bus: String? = "postgres") throws -> Programs.Output {
+            try Programs.wado(["replay", what, "--database", database] + (bus.map { ["--bus", $0] } ?? []))
         }
         #expect(try replay("count").text == "no dead letters\n")
         var batch = IngestBatch()
@@ -64,6 +74,10 @@ import Wiring
         #expect(list.status == 0 && list.text.hasPrefix("storage_queue/1/0  file_missing  why\n"), "\(list)")
         let wrong = try replay("nothing")
         #expect(wrong.status == 1 && wrong.errors.contains("no dead letter has the reason 'nothing'"), "\(wrong)")
+        // Nobody may read the bus that is the default one.
+        let guess = try replay("all", bus: nil)
+        #expect(guess.status == 78 && guess.errors.contains("say --bus postgres"), "\(guess)")
+        #expect(try replay("count", bus: nil).text == "1  file_missing\n2  row_refused\n")
         #expect(try replay("row_refused").text == "2 messages are in the queue again\n")
         #expect(try replay("count").text == "1  file_missing\n")
         #expect(try replay("all").text == "1 messages are in the queue again\n")

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import ServiceKit
 import Synchronization
 import TestSupport
@@ -145,6 +146,17 @@ final class TemporaryFolder {
         #expect((object["processes"] as? [String: Int])?["wado-server"] == 7)
         #expect(DataFolder.list(temporary.path) == ["endpoints.json"])
     }
+
+    /// Who takes it for missing would believe that no archive runs.
+    @Test func aDamagedFileIsNoMissingOne() throws {
+        let temporary = try TemporaryFolder()
+        let folder = DataFolder(temporary.path)
+        try DataFolder.write("{", to: folder.endpoints)
+        #expect(throws: DataFolderError.self) { try Endpoints.read(from: folder) }
+        unlink(folder.endpoints)
+        try FileManager.default.createDirectory(atPath: folder.endpoints, withIntermediateDirectories: false)
+        #expect(throws: DataFolderError.self) { try Endpoints.read(from: folder) }
+    }
 }
 
 @Suite struct SocketsTests {
@@ -255,6 +267,33 @@ final class TemporaryFolder {
         #expect(second != first && said.current.first?.contains("signal 9") == true)
         supervisor.stop()
         #expect(supervisor.processes.isEmpty && kill(second, 0) != 0)
+    }
+
+    /// While a build replaces it, say.
+    @Test func aProgramThatIsMissingForAWhileEndsNothing() throws {
+        let folder = try TemporaryFolder()
+        let program = folder.path + "/cat"
+        try FileManager.default.copyItem(atPath: "/bin/cat", toPath: program)
+        var web = HTTPServerConfiguration()
+        web.port = 0
+        let ready = HTTPServer(configuration: web) { _ in HTTPResponse(200, body: .empty) }
+        try ready.start()
+        defer { ready.stop() }
+        let supervisor = Supervisor(
+            services: [.init(name: "cat", arguments: [], admin: "http://127.0.0.1:\(ready.port)")],
+            programFolder: folder.path, logFolder: folder.path, environment: [:], say: { _ in })
+        try supervisor.start()
+        #expect(supervisor.areAllReady())
+        try FileManager.default.moveItem(atPath: program, toPath: program + ".new")
+        kill(try #require(supervisor.processes["cat"]), SIGKILL)
+        while try !supervisor.reap() { usleep(1_000) }
+        while supervisor.nextStart != 0 { usleep(1_000) }
+        #expect(try !supervisor.startAgain())
+        #expect(supervisor.nextStart != nil)
+        try FileManager.default.moveItem(atPath: program + ".new", toPath: program)
+        while try !supervisor.startAgain() { usleep(1_000) }
+        #expect(supervisor.processes["cat"] != nil)
+        supervisor.stop()
     }
 
     @Test func whatCannotStartIsGivenUp() throws {

@@ -5,12 +5,19 @@ import Glibc
 struct ChildProcess {
     var id: pid_t
 
+    /// What becomes of standard output and error.
+    enum Output {
+        case discarded
+        /// Appended to the file of this name.
+        case file(String)
+        case descriptor(Int32)
+    }
+
     /// - Parameters:
-    ///   - output: file that standard output and error are appended to; nil discards them.
     ///   - input: descriptor to become standard input; nil for /dev/null.
     /// - Returns: nil when the program could not be started.
     init?(
-        _ arguments: [String], output: String?, input: Int32? = nil,
+        _ arguments: [String], output: Output, input: Int32? = nil,
         environment extra: [String: String] = [:]
     ) {
         // The other user may not be allowed into our working folder, and says so at every start.
@@ -23,7 +30,12 @@ struct ChildProcess {
         } else {
             posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
-        posix_spawn_file_actions_addopen(&actions, 1, output ?? "/dev/null", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        switch output {
+        case .discarded: posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        case .file(let path):
+            posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        case .descriptor(let descriptor): posix_spawn_file_actions_adddup2(&actions, descriptor, 1)
+        }
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
 
         var attributes = posix_spawnattr_t()

@@ -1,12 +1,13 @@
+internal import Archive
 import Glibc
 
 extension PrivatePostgres {
     /// A value for a libpq connection string, between single quotes.
     static func quoted(_ text: String) -> String {
         var out = ""
-        for character in text {
-            if character == "'" || character == "\\" { out.append("\\") }
-            out.append(character)
+        for scalar in text.unicodeScalars {
+            if scalar == "'" || scalar == "\\" { out.unicodeScalars.append("\\") }
+            out.unicodeScalars.append(scalar)
         }
         return out
     }
@@ -36,21 +37,12 @@ extension PrivatePostgres {
     }
 
     static func isEmpty(_ folder: String, except names: Set<String>) -> Bool {
-        !entries(of: folder).contains { !names.contains($0) }
+        guard let entries = try? PosixFileSystem().list(folder) else { return false }
+        return entries.allSatisfy(names.contains)
     }
 
-    static func entries(of folder: String) -> [String] {
-        guard let stream = opendir(folder) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            if name != "." && name != ".." { names.append(name) }
-        }
-        return names
-    }
+    /// None when it cannot be read.
+    static func entries(of folder: String) -> [String] { (try? PosixFileSystem().list(folder)) ?? [] }
 
     /// Removes a file or a folder with what is in it; follows no links.
     static func removeTree(_ path: String) {
@@ -66,13 +58,13 @@ extension PrivatePostgres {
 }
 
 /// Where PostgreSQL's programs are.
-struct PostgresPrograms {
-    var folder: String
+package struct PostgresPrograms {
+    package var folder: String
     /// Such as `15`.
-    var majorVersion: String
+    package var majorVersion: String
 
     /// Debian's newest version, else what PATH has.
-    static func find() throws(PrivatePostgresError) -> PostgresPrograms {
+    package static func find() throws(PrivatePostgresError) -> PostgresPrograms {
         let root = "/usr/lib/postgresql"
         let versions = PrivatePostgres.entries(of: root).compactMap { Int($0) }.sorted(by: >)
         for version in versions where isComplete("\(root)/\(version)/bin") {
@@ -92,12 +84,21 @@ struct PostgresPrograms {
 
     /// From `postgres (PostgreSQL) 15.14 (Debian ...)`.
     private static func version(of folder: String) -> String? {
-        let output = "/tmp/wado-postgres-version-\(getpid())"
-        unlink(output)
-        defer { unlink(output) }
-        let process = ChildProcess([folder + "/postgres", "--version"], output: output)
-        guard process?.wait() == 0, let text = PrivatePostgres.read(output) else { return nil }
-        let numbers = text.split(separator: " ").first { $0.first?.isNumber == true }
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { return nil }
+        defer { close(ends[0]) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let process = ChildProcess([folder + "/postgres", "--version"], output: .descriptor(ends[1]))
+        close(ends[1])
+        var text: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4_096)
+        while text.count < 65_536 {
+            let count = Glibc.read(ends[0], &piece, piece.count)
+            guard count > 0 else { break }
+            text += piece[..<count]
+        }
+        guard process?.wait() == 0 else { return nil }
+        let numbers = String(decoding: text, as: UTF8.self).split(separator: " ").first { $0.first?.isNumber == true }
         return numbers.map { String($0.prefix { $0.isNumber }) }
     }
 }

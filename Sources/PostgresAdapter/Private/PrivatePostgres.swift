@@ -158,7 +158,7 @@ public final class PrivatePostgres {
             programs.folder + "/initdb", "--pgdata", work, "--username", Self.roleName, "--auth", "trust",
             "--encoding", "UTF8", "--locale", "C", "--lc-ctype", "C.UTF-8", "--data-checksums",
         ]
-        guard let process = ChildProcess(account.wrap(arguments, reaching: work), output: log)
+        guard let process = ChildProcess(account.wrap(arguments, reaching: work), output: .file(log))
         else { throw .failed(step: "initdb", log: "it could not be started") }
         let status = process.wait()
         let text = Self.tail(of: log)
@@ -212,7 +212,7 @@ public final class PrivatePostgres {
         var arguments = [programs.folder + "/postgres", "-D", configuration.folder]
         for (name, value) in settings.sorted(by: { $0.key < $1.key }) { arguments += ["-c", "\(name)=\(value)"] }
         let command = account.wrap(arguments, reaching: configuration.folder)
-        guard let process = ChildProcess(command, output: logPath) else {
+        guard let process = ChildProcess(command, output: .file(logPath)) else {
             throw .failed(step: "postgres", log: "it could not be started")
         }
         child = process
@@ -260,7 +260,7 @@ public final class PrivatePostgres {
         guard pipe(&ends) == 0 else { throw .folder(path: "pipe", errno: errno) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let script = "read line; kill -INT \(processID) 2>/dev/null"
-        let watcher = ChildProcess(["/bin/sh", "-c", script], output: nil, input: ends[0])
+        let watcher = ChildProcess(["/bin/sh", "-c", script], output: .discarded, input: ends[0])
         close(ends[0])
         lifeline = ends[1]
         guard watcher != nil else { throw .failed(step: "sh", log: "it could not be started") }

@@ -105,7 +105,7 @@ package final class Supervisor {
             } else {
                 entry.failures = ran >= settled ? 1 : entry.failures + 1
             }
-            let wait = ran >= settled ? 0 : min(maximumBackOff, 100 << min(entry.failures - 1, 12))
+            let wait = ran >= settled ? 0 : backOff(entry)
             entry.startAgainAt = MonotonicClock.milliseconds + wait
             say(
                 "\(entry.service.name) (process \(child.processID)) ended, \(how); it starts again in \(wait) ms")
@@ -113,12 +113,22 @@ package final class Supervisor {
         return changed
     }
 
-    /// Starts those whose time has come. True when something changed.
+    private func backOff(_ entry: Entry) -> Int { min(maximumBackOff, 100 << min(entry.failures - 1, 12)) }
+
+    /// Starts those whose time has come. True when something changed. A program that was ready once and is not to be had
+    /// now, because somebody is about to replace it, or the system is short of processes, is tried again later.
     package func startAgain() throws(ChildProgramError) -> Bool {
         var changed = false
         for entry in entries where entry.child == nil {
             guard let time = entry.startAgainAt, time <= MonotonicClock.milliseconds else { continue }
-            try start(entry)
+            do { try start(entry) } catch {
+                guard entry.wasReady else { throw error }
+                entry.failures += 1
+                let wait = backOff(entry)
+                entry.startAgainAt = MonotonicClock.milliseconds + wait
+                say("\(error); \(entry.service.name) is tried again in \(wait) ms")
+                continue
+            }
             changed = true
         }
         return changed

@@ -88,11 +88,18 @@ enum FileWalk {
 /// The archive that runs in a data folder.
 enum RunningArchive {
     static func endpoints(_ settings: Settings) throws -> Endpoints {
-        let folder = DataFolder(settings[WadoSettings.data])
-        guard let endpoints = try Endpoints.read(from: folder), kill(endpoints.supervisor, 0) == 0 || errno == EPERM
-        else {
-            throw CommandError("no archive runs in \(folder.path): start it with `wado up --data \(folder.path)`")
+        guard let endpoints = try find(settings) else {
+            let path = DataFolder(settings[WadoSettings.data]).path
+            throw CommandError("no archive runs in \(path): start it with `wado up --data \(path)`")
         }
+        return endpoints
+    }
+
+    /// Nil when none runs.
+    static func find(_ settings: Settings) throws -> Endpoints? {
+        guard let endpoints = try Endpoints.read(from: DataFolder(settings[WadoSettings.data])),
+            kill(endpoints.supervisor, 0) == 0 || errno == EPERM
+        else { return nil }
         return endpoints
     }
 

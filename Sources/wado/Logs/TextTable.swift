@@ -36,7 +36,10 @@ struct TextTable {
         guard let value else { return "" }
         let isPlain = !value.unicodeScalars.contains { $0 == "\"" || $0 == "," || $0 == "\r" || $0 == "\n" }
         if isPlain { return value }
-        return "\"" + value.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
+        // By scalars: a quote with an accent upon it is still one.
+        var doubled = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars { doubled.append(contentsOf: scalar == "\"" ? [scalar, scalar] : [scalar]) }
+        return "\"" + String(doubled) + "\""
     }
 
     /// One line of a terminal, whatever a sender wrote.

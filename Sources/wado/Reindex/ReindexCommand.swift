@@ -56,7 +56,7 @@ enum ReindexCommand {
 extension RunningArchive {
     /// The settings, with those of the bus of the archive that runs, if one does.
     static func settingsOfItsBus(_ settings: Settings) throws -> Settings {
-        guard let endpoints = try? endpoints(settings) else { return settings }
+        guard let endpoints = try find(settings) else { return settings }
         return try self.settings(settings, endpoints)
     }
 }

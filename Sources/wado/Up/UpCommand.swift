@@ -5,7 +5,8 @@ internal import Wiring
 
 /// `wado up`: the whole archive on this machine.
 enum UpCommand {
-    /// Below this much free space nothing is started, in bytes.
+    /// What PostgreSQL needs to start and to go on, in bytes. Instances are refused long before (`store.minimum_free_mib`),
+    /// those that are there can be read until then.
     private static let minimumFreeBytes = 256 << 20
 
     static func run(_ arguments: [String]) throws -> Int32 {
@@ -32,6 +33,12 @@ enum UpCommand {
         let terminal = Terminal()
         defer { terminal.finish() }
         terminal.show("wado \(Program.version), data in \(folder.path)")
+        let minimum = settings[WadoSettings.minimumFree]
+        if folder.freeBytes >> 20 < minimum {
+            terminal.show(
+                "only \(folder.freeBytes >> 20) MiB are free: instances are refused until there are \(minimum) "
+                    + "(\(WadoSettings.minimumFree.name))")
+        }
         if let problem = try ArchiveBus.prepare(settings) { terminal.show(problem) }
         let database = try startDatabase(&settings, folder: folder, terminal: terminal)
         defer {
@@ -75,6 +82,7 @@ enum UpCommand {
         defer {
             if let sample, sample.waitFinished(milliseconds: 5_000) { sample.join() }
         }
+        var file = EndpointsFile(folder) { terminal.show($0) }
         let started = Date()
         var hasSaidWaiting = false
         while true {
@@ -87,7 +95,8 @@ enum UpCommand {
             changed = try supervisor.startAgain() || changed
             keeper?.keepRunning()
             if isReady {
-                if changed { try endpoints(supervisor.processes).write(to: folder) }
+                if changed { file.isOutdated = true }
+                file.update { endpoints(supervisor.processes) }
             } else if supervisor.areAllReady() {
                 isReady = true
                 let endpoints = endpoints(supervisor.processes)
