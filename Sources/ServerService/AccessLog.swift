@@ -128,8 +128,7 @@ final class AccessLog: Sendable {
     private struct Rows {
         var rows: [WadoAccessLogRow] = []
         var random = BatchedRandom()
-        /// Attempts to write that failed, since the last one that did not.
-        var failures = 0
+        var backOff = BackOff(first: 250, maximum: 30_000)
         /// In milliseconds.
         var nextAttempt = 0
     }
@@ -154,12 +153,14 @@ final class AccessLog: Sendable {
     private func write(_ made: inout Rows) {
         guard MonotonicClock.milliseconds >= made.nextAttempt else { return }
         var size = Self.batch
+        var refused = 0
+        defer { if refused > 0 { logger.warning("access log rows refused", ["rows": .int(refused)]) } }
         while !made.rows.isEmpty {
             var log = LogRows()
             log.access = Array(made.rows.prefix(size))
             do {
                 try store.append(log)
-                made.failures = 0
+                made.backOff.reset()
                 written.add(log.access.count)
                 size = min(Self.batch, size * 2)
             } catch {
@@ -168,12 +169,15 @@ final class AccessLog: Sendable {
                     size = log.access.count / 2
                     continue
                 }
-                logger.warning("access log not written", ["rows": .int(made.rows.count), "error": .string("\(error)")])
-                guard isRefused else {
-                    made.nextAttempt = MonotonicClock.milliseconds + min(30_000, 250 << min(made.failures, 7))
-                    made.failures += 1
-                    return
+                if !isRefused {
+                    made.nextAttempt = MonotonicClock.milliseconds + made.backOff.next()
                 }
+                if isRefused ? refused == 0 : made.backOff.isNews {
+                    logger.warning(
+                        "access log not written", ["rows": .int(made.rows.count), "error": .string("\(error)")])
+                }
+                guard isRefused else { return }
+                refused += 1
                 dropped.add()
             }
             made.rows.removeFirst(log.access.count)

@@ -83,8 +83,8 @@ public final class InstanceFiler: Sendable {
 
     /// The filing thread's work, until stopped: what was submitted before is filed then.
     public func runFiling(_ stop: StopToken) {
-        var pause = 0
-        var (preparingPause, nextPreparing) = (0, 0)
+        var (pause, preparing) = (newPause, newPause)
+        var nextPreparing = 0
         while true {
             let isStopping = stop.isStopped
             let waiting =
@@ -98,15 +98,13 @@ public final class InstanceFiler: Sendable {
             if MonotonicClock.milliseconds >= nextPreparing {
                 do {
                     try spool.prepare()
-                    preparingPause = 0
+                    preparing.reset()
                 } catch {
                     notice(.filingFailed(error))
-                    preparingPause = nextPause(preparingPause)
-                    nextPreparing = MonotonicClock.milliseconds + preparingPause
+                    nextPreparing = MonotonicClock.milliseconds + preparing.next()
                 }
             }
-            pause = succeeded ? 0 : nextPause(pause)
-            if pause > 0 && stop.wait(milliseconds: pause) { return }
+            if succeeded { pause.reset() } else if stop.wait(milliseconds: pause.next()) { return }
         }
     }
 
@@ -122,8 +120,8 @@ public final class InstanceFiler: Sendable {
         }
     }
 
-    private func nextPause(_ pause: Int) -> Int {
-        min(max(configuration.minimumPauseMilliseconds, pause * 2), configuration.maximumPauseMilliseconds)
+    private var newPause: BackOff {
+        BackOff(first: configuration.minimumPauseMilliseconds, maximum: configuration.maximumPauseMilliseconds)
     }
 
     /// Those that failed are no reason to put off a stop.
@@ -344,25 +342,24 @@ public final class InstanceFiler: Sendable {
     public func runPublishing(_ stop: StopToken) {
         var producer: (any EventProducer)?
         defer { producer?.close() }
-        var pause = 0
+        var pause = newPause
         while true {
             let isStopping = stop.isStopped
             let waiting =
                 toPublish.wait(milliseconds: isStopping ? 0 : 200) { Self.hasWork($0, isStopping) ? true : nil }
                 ?? false
-            if isStopping && (!waiting || pause > 0) { return }
+            if isStopping && (!waiting || pause.attempts > 0) { return }
             guard waiting else { continue }
             do {
                 let connected = try producer ?? makeProducer()
                 producer = connected
                 try publishGroup(connected)
-                pause = 0
+                pause.reset()
             } catch {
                 notice(.publishingFailed(error))
                 producer?.close()
                 producer = nil
-                pause = nextPause(pause)
-                stop.wait(milliseconds: pause)
+                stop.wait(milliseconds: pause.next())
             }
         }
     }
