@@ -39,6 +39,23 @@ struct MendingTests {
         #expect(try connection.query(history, operation: "test").integer(0, 0) == before)
     }
 
+    @Test func whatSomebodyWorksAgainstIsTriedOnce() throws {
+        let string = try TestPostgres.makeArchiveDatabase()
+        let connection = try PostgresConnection(string)
+        try connection.run(
+            """
+            CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+            CREATE TRIGGER swallow BEFORE INSERT ON bus_partition FOR EACH ROW EXECUTE FUNCTION swallow();
+            DELETE FROM bus_partition WHERE topic = 'log_queue'
+            """, operation: "test")
+        var tries = 0
+        let failure = #expect(throws: SchemaFailure.self) {
+            try SchemaMigrator().migrate(connection) { if $0.hasPrefix("bus_partition: ") { tries += 1 } }
+        }
+        #expect("\(failure!)".contains("topic log_queue is new"))
+        #expect(tries == 1)
+    }
+
     private static let series = MigrationCase.schema(
         """
         CREATE TABLE IF NOT EXISTS series (
