@@ -30,7 +30,7 @@ enum Database {
         return PostgresPool(connection, limit: sessions, applicationName: name)
     }
 
-    fileprivate static func report(_ line: String, _ logger: Logger) {
+    static func report(_ line: String, _ logger: Logger) {
         if line.hasPrefix("waits for somebody") {
             logger.warning("database schema", ["what": .string(line)])
         } else {
@@ -38,44 +38,7 @@ enum Database {
         }
     }
 
-    fileprivate static func connect(_ connection: String, _ name: String) throws(SchemaFailure) -> PostgresConnection {
+    static func connect(_ connection: String, _ name: String) throws(SchemaFailure) -> PostgresConnection {
         do { return try PostgresConnection(connection, applicationName: name) } catch { throw .database(error) }
-    }
-}
-
-/// Does beside the work of a service what of a migration that did not have to wait for: builds indexes of large tables.
-final class BackgroundMigration: Sendable {
-    private let thread: ServiceThread
-
-    /// - Parameter connection: libpq's connection string.
-    init(_ connection: String, name: String, logger: Logger) throws {
-        thread = try ServiceThread(name: "migration") { stop in Self.run(connection, name, logger, stop) }
-    }
-
-    /// Breaks off what is being built.
-    func stop() {
-        thread.stop()
-        thread.join()
-    }
-
-    private static func run(_ connection: String, _ name: String, _ logger: Logger, _ stop: StopToken) {
-        var pause = 1_000
-        while !stop.isStopped {
-            do throws(SchemaFailure) {
-                let isDone = try SchemaMigrator().finish(
-                    Database.connect(connection, name), report: { Database.report($0, logger) },
-                    isStopped: { stop.isStopped })
-                if isDone { return }
-                // Another program is at it, and may end before it is done.
-                pause = 30_000
-            } catch {
-                if stop.isStopped { return }
-                // The start has said it.
-                if case .newerDatabase = error { return }
-                logger.warning("database schema", ["what": .string("\(error)"), "next": .string("trying again")])
-                pause = min(pause * 2, 600_000)
-            }
-            stop.wait(milliseconds: pause)
-        }
     }
 }

@@ -5,6 +5,8 @@ struct Catalogue: Sendable {
     /// In the order in which they can be made: partitioned tables before their partitions.
     var tables: [Table] = []
     var functions: [Function] = []
+    /// What has a name in the schema that a table or an index of ours is to have, whatever it is: `a view`.
+    var namesTaken: [String: String] = [:]
 
     struct Table: Sendable {
         var name: String

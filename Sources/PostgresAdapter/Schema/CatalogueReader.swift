@@ -39,9 +39,24 @@ struct CatalogueReader {
     }
 
     /// The catalogue of these tables, as far as they are there, and of their partitions.
-    /// - Parameter functions: names of functions.
-    func read(_ home: Home, tables: [String], functions: [String]) throws(PostgresError) -> Catalogue {
-        try read(schema: home.oid, only: (tables, functions))
+    /// - Parameters:
+    ///   - functions: names of functions.
+    ///   - indexes: names of indexes that are to be there.
+    func read(
+        _ home: Home, tables: [String], functions: [String], indexes: [String]
+    ) throws(PostgresError) -> Catalogue {
+        var catalogue = try read(schema: home.oid, only: (tables, functions))
+        let taken = try connection.query(
+            """
+            SELECT c.relname::text, CASE c.relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view'
+                WHEN 'f' THEN 'a foreign table' WHEN 'S' THEN 'a sequence' WHEN 'c' THEN 'a type'
+                WHEN 'i' THEN 'an index of ' || x.indrelid::regclass WHEN 'I' THEN 'an index of ' || x.indrelid::regclass
+                ELSE 'a table' END
+            FROM pg_class c LEFT JOIN pg_index x ON x.indexrelid = c.oid
+            WHERE c.relnamespace = $1::bigint::oid AND c.relname = ANY ($2)
+            """, [.int8(home.oid), .textArray(tables + indexes)], operation: "read the catalogue")
+        for row in 0..<taken.rowCount { catalogue.namesTaken[taken.string(row, 0) ?? ""] = taken.string(row, 1) }
+        return catalogue
     }
 
     private func read(

@@ -71,15 +71,14 @@ extension MigrationRun {
     ) throws(SchemaFailure) {
         let end = ContinuousClock.now + migrator.patience
         var nextReport = ContinuousClock.now + .seconds(5)
-        var pause: UInt32 = 50_000
-        var attempts = 0
+        var backOff = BackOff(first: 50, maximum: 1_000)
         while true {
             do {
-                return try body(min(migrator.lockMilliseconds << (attempts / 10), migrator.lockMilliseconds * 16))
+                return try body(migrator.lockMilliseconds << min(backOff.attempts / 10, 4))
             } catch {
                 // Lock not available, deadlock.
                 guard error.code.rawValue == "55P03" || error.code.rawValue == "40P01" else { throw .database(error) }
-                attempts += 1
+                let pause = backOff.next()
                 if ContinuousClock.now >= end {
                     throw .busy("\(table) was in use for \(migrator.patience) without a pause: \(holders(of: table))")
                 }
@@ -87,9 +86,8 @@ extension MigrationRun {
                     report("\(table) is in use, trying again: \(holders(of: table))")
                     nextReport = ContinuousClock.now + .seconds(30)
                 }
-                if attempts.isMultiple(of: 5) { endBuild(of: table) }
-                usleep(pause + UInt32.random(in: 0..<50_000))
-                pause = min(pause * 2, 1_000_000)
+                if backOff.attempts.isMultiple(of: 5) { endBuild(of: table) }
+                usleep(UInt32(pause + Int.random(in: 0..<50)) * 1_000)
             }
         }
     }

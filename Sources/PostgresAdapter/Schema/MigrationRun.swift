@@ -63,7 +63,8 @@ struct MigrationRun {
         let functions = objects.filter { $0.hasPrefix("function ") }.map { $0.dropFirst(9).prefix { $0 != "(" } }
         return try reader.read(
             home, tables: objects.filter { !$0.contains(".") && !$0.contains(" ") }.sorted(),
-            functions: functions.map(String.init))
+            functions: functions.map(String.init),
+            indexes: objects.filter { $0.hasPrefix("index ") }.map { String($0.dropFirst(6)) })
     }
 
     /// Of tables that are there.
@@ -151,14 +152,15 @@ struct MigrationRun {
             defer { reset() }
             try prepare()
             var changes = 0
-            var last: [SchemaStep] = []
-            // Usually one round does it; what it uncovers is done by the next.
-            for _ in 0..<8 {
+            var rounds: Set<[SchemaStep]> = []
+            // Usually one round does it; what it uncovers is done by the next. One that repeats another is in vain.
+            while true {
                 let (state, planner) = try lookAndPlan(looksAtRows: looksAtRows)
                 let steps = planner.steps.filter { occasions.contains($0.step.occasion) }
                 if steps.isEmpty { return try finish(state, planner, changes, report) }
-                if steps.map(\.step) == last { break }
-                last = steps.map(\.step)
+                guard rounds.insert(steps.map(\.step)).inserted else {
+                    throw .unfinished(steps.map { "\($0.step.object) \($0.step.reason)" })
+                }
                 let ordered = steps.filter { !$0.step.isDestructive } + steps.filter(\.step.isDestructive)
                 for group in Self.groups(ordered) {
                     changes += group.count
@@ -166,8 +168,6 @@ struct MigrationRun {
                     try run(group, report)
                 }
             }
-            let left = try lookAndPlan(looksAtRows: looksAtRows).1.steps
-            throw .unfinished(left.map { "\($0.step.object) \($0.step.reason)" })
         }
     }
 

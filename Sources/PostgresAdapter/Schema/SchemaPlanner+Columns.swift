@@ -62,7 +62,7 @@ extension SchemaPlanner {
             add(
                 object, "no longer in the spec; its values in \(Self.count(table)) would be lost",
                 ["ALTER TABLE \(table.sqlName) DROP COLUMN IF EXISTS \(column.sqlName)"], table: table.name,
-                occasion: .decision, users: table.users(of: column))
+                occasion: .decision, hindrance: Self.hindrance(table.users(of: column)))
         } else if !isAdopting {
             notes.append("\(object) is not ours, and stays")
         }

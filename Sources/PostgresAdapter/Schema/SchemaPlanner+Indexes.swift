@@ -82,6 +82,9 @@ extension SchemaPlanner {
         _ index: Catalogue.Index, _ reason: String, _ found: Catalogue.Table, _ wanted: Catalogue.Table
     ) throws(PostgresError) {
         let object = "index \(index.name)"
+        if !found.indexes.contains(where: { $0.name == index.name }), let hindrance = hindrance(name: index.name) {
+            return add(object, reason, [wanted.createIndex(index)], table: wanted.name, hindrance: hindrance)
+        }
         if try !isLarge(found) {
             add(object, reason, [wanted.createIndex(index)], table: wanted.name)
         } else if wanted.partitionKey == nil {

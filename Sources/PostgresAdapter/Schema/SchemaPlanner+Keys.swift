@@ -27,7 +27,7 @@ extension SchemaPlanner {
         add(
             object, "is \(before.definition), and should be \(key.definition)" + lost,
             deletions + [alter + "DROP CONSTRAINT IF EXISTS \(before.sqlName), " + addition], table: wanted.name,
-            occasion: .decision, users: found.users.filter(\.isForeignKey).map(\.name))
+            occasion: .decision, hindrance: Self.hindrance(found.users.filter(\.isForeignKey).map(\.name)))
     }
 
     /// What rows do not fit a key: in words, and the statements that delete them.
@@ -107,7 +107,7 @@ extension SchemaPlanner {
                 + [
                     "INSERT INTO \(wanted.sqlName) (\(columns)) SELECT \(columns) FROM \(schema).\(wanted.sqlName)",
                     "DROP TABLE \(schema).\(wanted.sqlName)", "DROP SCHEMA \(schema)",
-                ], occasion: .decision, users: found.users.map(\.name))
+                ], occasion: .decision, hindrance: Self.hindrance(found.users.map(\.name)))
     }
 
     /// A table of our name that somebody else made keeps its rows and columns under another name.

@@ -31,7 +31,7 @@ extension SchemaPlanner {
             guard let before = found.column(column.name), before.typeSQL != column.typeSQL else { continue }
             let object = "\(wanted.name).\(column.name)"
             let reason = "is \(before.typeSQL), and should be \(column.typeSQL)"
-            let users = found.users(of: column)
+            let hindrance = Self.hindrance(found.users(of: column))
             switch try change(before, column, object, found) {
             case .wider(let isRewritten, let using):
                 let fill = column.isNotNull && !before.isNotNull ? Adoption.fill(isAdopting, object) : nil
@@ -52,7 +52,7 @@ extension SchemaPlanner {
                 one.rewrites = isRewritten || fill != nil
                 one.rebuildsIndexes = before.collation != column.collation
                 let isLong = waitsForPeople && (one.rewrites || one.rebuildsIndexes)
-                if users.isEmpty && !isLong {
+                if hindrance == nil && !isLong {
                     quick.add(one)
                     changed.insert(column.name)
                     continue
@@ -61,10 +61,10 @@ extension SchemaPlanner {
                     let until = "; until then longer values are refused, and their instances are dead letters"
                     one.reasons = one.reasons.map { $0 + until }
                 }
-                if users.isEmpty {
+                if hindrance == nil {
                     long.add(one)
                 } else {
-                    alter(wanted, one, found, object: object, users: users)
+                    alter(wanted, one, found, object: object, hindrance: hindrance)
                 }
             case .narrower(let using):
                 let lost = try longerValues(column, found)
@@ -73,10 +73,10 @@ extension SchemaPlanner {
                     [
                         "ALTER TABLE \(wanted.sqlName) ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL) USING \(using)"
                     ],
-                    table: wanted.name, occasion: .decision, users: users)
+                    table: wanted.name, occasion: .decision, hindrance: hindrance)
                 widerColumns.insert(column.sqlName)
                 continue
-            case .different: replace(column, before, reason, found, wanted, users)
+            case .different: replace(column, before, reason, found, wanted, hindrance)
             }
             waitingColumns.insert(column.sqlName)
         }
@@ -111,7 +111,7 @@ extension SchemaPlanner {
 
     private mutating func alter(
         _ wanted: Catalogue.Table, _ changes: TypeChanges, _ found: Catalogue.Table, object: String? = nil,
-        occasion: SchemaStep.Occasion = .start, users: [String] = []
+        occasion: SchemaStep.Occasion = .start, hindrance: String? = nil
     ) {
         var reason = changes.reasons.joined(separator: "; ")
         if changes.rewrites {
@@ -122,13 +122,13 @@ extension SchemaPlanner {
         add(
             object ?? wanted.name, reason,
             ["ALTER TABLE \(wanted.sqlName) " + changes.clauses.joined(separator: ", ")], table: wanted.name,
-            occasion: occasion, users: users)
+            occasion: occasion, hindrance: hindrance)
     }
 
     /// No value of the old type is one of the new type: the column is made anew and filled from the metadata.
     private mutating func replace(
         _ column: Catalogue.Column, _ before: Catalogue.Column, _ reason: String, _ found: Catalogue.Table,
-        _ wanted: Catalogue.Table, _ users: [String]
+        _ wanted: Catalogue.Table, _ hindrance: String?
     ) {
         let object = "\(wanted.name).\(column.name)"
         let alter = "ALTER TABLE \(wanted.sqlName) "
@@ -139,7 +139,7 @@ extension SchemaPlanner {
                     alter
                         + "ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL) USING \(column.sqlName)::text::\(column.type)"
                 ],
-                table: wanted.name, occasion: .decision, users: users)
+                table: wanted.name, occasion: .decision, hindrance: hindrance)
             return
         }
         var new = column
@@ -149,7 +149,7 @@ extension SchemaPlanner {
             "\(reason): its values in \(Self.count(found)) would be lost, and filled in again by `wado reindex --columns \(column.name)`",
             [alter + "DROP COLUMN \(before.sqlName), ADD COLUMN \(new.sqlName) \(new.definition)"]
                 + (ReindexSchema.mark(column.name, addedTo: wanted.name).map { [$0] } ?? []),
-            table: wanted.name, occasion: .decision, users: users)
+            table: wanted.name, occasion: .decision, hindrance: hindrance)
     }
 }
 

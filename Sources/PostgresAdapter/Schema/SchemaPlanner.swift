@@ -39,11 +39,14 @@ struct SchemaPlanner {
         var aside: [MigrationStep] = []
         for wanted in desired.tables {
             guard let found = real.table(wanted.name) else {
-                // The table that it is to be a part of has to be made anew first.
-                if let parent = wanted.parent.flatMap(real.table), parent.partitionKey == nil { continue }
+                // The table that it is to be a part of has to be made, or made anew, first.
+                if let parent = wanted.parent {
+                    if let found = real.table(parent), found.partitionKey == nil { continue }
+                    if real.table(parent) == nil, real.namesTaken[parent] != nil { continue }
+                }
                 add(
                     wanted.name, wanted.parent.map { "new, the default partition of \($0)" } ?? "new table",
-                    wanted.createStatements)
+                    wanted.createStatements, hindrance: hindrance(name: wanted.name))
                 continue
             }
             if wanted.parent != nil { continue }
@@ -71,26 +74,31 @@ struct SchemaPlanner {
             add(
                 table.name, "no longer in the spec; \(Self.count(table)) would be lost",
                 ["DROP TABLE IF EXISTS \(table.sqlName)"], occasion: .decision,
-                users: table.users.map(\.name))
+                hindrance: Self.hindrance(table.users.map(\.name)))
         }
     }
 
-    /// - Parameter users: what is in the way, as long as it is there.
+    /// - Parameter hindrance: what is in the way, and what to do about it.
     mutating func add(
         _ object: String, _ reason: String, _ statements: [String], table: String? = nil,
-        occasion: SchemaStep.Occasion = .start, isTransactional: Bool = true, users: [String] = []
+        occasion: SchemaStep.Occasion = .start, isTransactional: Bool = true, hindrance: String? = nil
     ) {
-        var occasion = occasion
-        var reason = reason
-        if let first = users.first {
-            occasion = .hindered
-            let all = Set(users).sorted().joined(separator: ", ")
-            reason +=
-                "; \(all) \(users.allSatisfy { $0 == first } ? "depends" : "depend") on it and would break: drop that, "
-                + "run `wado schema apply` or start a service, and make it again"
-        }
-        let step = SchemaStep(object: object, reason: reason, statements: statements, occasion: occasion)
+        let step = SchemaStep(
+            object: object, reason: reason + (hindrance.map { "; " + $0 } ?? ""), statements: statements,
+            occasion: hindrance == nil ? occasion : .hindered)
         steps.append(MigrationStep(step: step, table: table ?? object, isTransactional: isTransactional))
+    }
+
+    /// - Parameter users: what depends on it, as the catalogue names it.
+    static func hindrance(_ users: [String]) -> String? {
+        let names = Set(users).sorted()
+        if names.isEmpty { return nil }
+        return "\(names.joined(separator: ", ")) \(names.count == 1 ? "depends" : "depend") on it and would break: "
+            + "drop that, run `wado schema apply` or start a service, and make it again"
+    }
+
+    func hindrance(name: String) -> String? {
+        real.namesTaken[name].map { "\($0) has this name: drop it, or give it another one" }
     }
 
     private mutating func change(_ found: Catalogue.Table, to wanted: Catalogue.Table) throws(PostgresError) {

@@ -212,6 +212,33 @@ struct BackgroundMigrationTests {
         #expect("\(failure!)".contains("key of series: is PRIMARY KEY (uid)") && "\(failure!)".contains("theirs"))
     }
 
+    @Test(arguments: [
+        ("CREATE VIEW other AS SELECT 1 AS id", "other: new table; a view has this name"),
+        ("CREATE SEQUENCE other", "other: new table; a sequence has this name"),
+        (
+            "CREATE TABLE mine (id bigint); CREATE INDEX series_number_idx ON mine (id)",
+            "index series_number_idx: new index on btree (number); an index of mine has this name"
+        ),
+    ])
+    func aNameThatIsTakenIsSaid(made: String, says: String) throws {
+        let database = try filled(large: false)
+        try database.run(made)
+        let more = Self.changed(
+            "number integer", "number integer, rank integer",
+            more: """
+                CREATE TABLE IF NOT EXISTS other (id bigint PRIMARY KEY);
+                CREATE INDEX IF NOT EXISTS series_number_idx ON series (number);
+                """)
+        let text: String
+        do {
+            text = try prepare(database, more).joined(separator: "\n")
+        } catch {
+            text = "\(error)"
+        }
+        #expect(text.contains(says))
+        #expect(try database.objects(more)["series.rank"] == "integer")
+    }
+
     /// A start never counts the rows of a large table.
     @Test func aKeyThatWaitsIsCountedForPeopleOnly() throws {
         let database = try filled()

@@ -24,7 +24,7 @@ struct RandomSpecPairsTests {
 
     /// More of them, or others: WADO_SPEC_PAIRS=1000, WADO_SPEC_PAIRS_FROM=1001.
     private static let first = number("WADO_SPEC_PAIRS_FROM") ?? 1
-    private static let last = first + (number("WADO_SPEC_PAIRS") ?? 40) - 1
+    private static let last = first + (number("WADO_SPEC_PAIRS") ?? 30) - 1
 
     private static func number(_ variable: String) -> UInt64? {
         ProcessInfo.processInfo.environment[variable].flatMap(UInt64.init)
