@@ -21,7 +21,13 @@ enum Database {
                 try SchemaMigrator().prepare(connect(connection, name)) { report($0, context.logger) }
                 break
             } catch {
-                guard error.isRetriable, ContinuousClock.now < deadline else { throw error }
+                guard error.isRetriable, ContinuousClock.now < deadline else {
+                    // Each step on a line of its own: texts of the log are cut.
+                    for line in "\(error)".split(separator: "\n").dropFirst() {
+                        context.logger.error("database schema", ["what": .string(String(line))])
+                    }
+                    throw error
+                }
                 if !hasSaid { context.logger.warning("waiting for the database", ["reason": .string("\(error)")]) }
                 hasSaid = true
                 usleep(250_000)

@@ -127,7 +127,7 @@ struct MigrationRun {
             try builds.locked(connection, report) { () throws(SchemaFailure) in
                 try build(report, isStopped: { false })
             }
-            try migrate([.start], looksAtRows: true, report)
+            try concludeBuilds()
         }
     }
 
@@ -138,9 +138,12 @@ struct MigrationRun {
             try build(report, isStopped: isStopped)
         }
         if !isAlone || isStopped() { return false }
-        try migrate([.start], looksAtRows: true, report)
+        try concludeBuilds()
         return true
     }
+
+    /// Notes that they are done. What waits for somebody was said before.
+    private func concludeBuilds() throws(SchemaFailure) { try migrate([.start], looksAtRows: true) { _ in } }
 
     private func migrate(
         _ occasions: Set<SchemaStep.Occasion>, looksAtRows: Bool, _ report: (String) -> Void
@@ -243,6 +246,10 @@ struct MigrationRun {
             try history.record(
                 reached: schema, digest: digest, isPending: isPending, objects: Array(state.desired.objects.keys))
         }
-        if changes > 0 { report("the database has the schema of this program, after \(changes) changes") }
+        if changes > 0 {
+            report(
+                "\(left.isEmpty ? "the database has the schema of this program" : "what can be done now is done"), "
+                    + "after \(changes == 1 ? "1 change" : "\(changes) changes")")
+        }
     }
 }
