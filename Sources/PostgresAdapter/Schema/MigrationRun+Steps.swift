@@ -64,7 +64,8 @@ extension MigrationRun {
     }
 
     /// Tries again while others hold the table. A statement that waits for a lock has everybody wait who comes after it:
-    /// so it gives up soon, and gets more time only slowly.
+    /// so it gives up soon. More time later helps against many transactions that are somewhat longer; against one that is
+    /// long nothing helps but to wait for it.
     /// - Parameter body: gets its limit in milliseconds.
     private func patiently(
         _ table: String, _ report: (String) -> Void, _ body: (Int) throws(PostgresError) -> Void
@@ -74,7 +75,7 @@ extension MigrationRun {
         var backOff = BackOff(first: 50, maximum: 1_000)
         while true {
             do {
-                return try body(migrator.lockMilliseconds << min(backOff.attempts / 10, 4))
+                return try body(backOff.attempts < 10 ? migrator.lockMilliseconds : 2 * migrator.lockMilliseconds)
             } catch {
                 // Lock not available, deadlock.
                 guard error.code.rawValue == "55P03" || error.code.rawValue == "40P01" else { throw .database(error) }

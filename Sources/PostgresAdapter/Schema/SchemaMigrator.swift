@@ -12,8 +12,7 @@ public struct SchemaMigrator: Sendable {
     public var busPartitions = BusSchema.defaultPartitions
     /// Tables from this size on get indexes and checks beside their writers.
     package var concurrentBytes: Int64 = 16 << 20
-    /// How long a statement may wait for a table, and with it those that come after it; after many attempts it is up to
-    /// 16 times as much.
+    /// How long a statement may wait for a table, and with it those that come after it; twice as long after ten attempts.
     package var lockMilliseconds = 80
     /// How long it is tried again.
     package var patience: Duration = .seconds(900)
