@@ -26,8 +26,8 @@ struct BackgroundMigrationTests {
         try connection.run(
             """
             INSERT INTO dicom_state_meta (tenant_id, study_uid, series_uid, study_uid_hash, series_uid_hash,
-                representative_sop_uid, study_description, created_time, updated_time)
-            SELECT 't', g, g, '0', '0', '1', repeat('x', 500), now(), now() FROM generate_series(1, 40000) AS g;
+                representative_sop_uid, series_description, created_time, updated_time)
+            SELECT 't', g, g, '0', '0', '1', repeat('x', 250), now(), now() FROM generate_series(1, 60000) AS g;
             DROP INDEX \(Self.index)
             """, operation: "test")
         let dump = try PostgresConnection(string)

@@ -81,7 +81,7 @@ extension RandomSpec {
     func changed(_ random: inout SplitMix) -> RandomSpec {
         var new = self
         for place in new.tables.indices {
-            for _ in 0..<random.next(6) {
+            for _ in 0..<random.next(random.next(4) == 0 ? 20 : 6) {
                 let others = new.tables.enumerated().filter { $0.offset != place }.map(\.element)
                 Self.change(&new.tables[place], &random, others)
             }
