@@ -54,7 +54,7 @@ extension RandomSpec {
                 return other.isSearched && yamls.contains(it.yaml)
             }
         }
-        column.search = isTaken ? nil : way.search
+        column.isSearched = !isTaken && way.canBeSearched
     }
 
     /// Rows are made from data sets too, so what a service sets has to have one, if it is required.
@@ -141,7 +141,7 @@ extension RandomSpec {
         case 12:
             guard let place else { return }
             if table.columns[place].isSearched {
-                table.columns[place].search = nil
+                table.columns[place].isSearched = false
             } else {
                 search(&table.columns[place], table, others)
             }
@@ -160,7 +160,7 @@ extension RandomSpec {
             let way = ways[random.next(ways.count)]
             column.source = .attribute(way)
             column.type = way.type
-            if column.isSearched { column.search = way.search }
+            column.isSearched = column.isSearched && way.canBeSearched
         }
     }
 }

@@ -10,7 +10,7 @@ struct RandomSpec {
         var renamedFrom: String?
         /// What fills it.
         var source: Source = .service
-        var search: String?
+        var isSearched = false
 
         enum Source {
             case service
@@ -19,7 +19,6 @@ struct RandomSpec {
 
         var isArray: Bool { type.hasSuffix("[]") }
         var isText: Bool { type.hasPrefix("text") || type.hasPrefix("uid") }
-        var isSearched: Bool { search != nil }
 
         /// An expression of SQL for row `g`; the same row has the same value whatever the name.
         func value(_ g: String) -> String {
@@ -42,7 +41,7 @@ struct RandomSpec {
             case .attribute(let attribute): text += attribute.yaml
             }
             if isRequired { text += ", required: true" }
-            if let search { text += ", level: series, search: \(search)" }
+            if isSearched { text += ", level: series, search: true" }
             if let defaultValue { text += ", default: \(defaultValue)" }
             if let renamedFrom { text += ", renamed_from: \(renamedFrom)" }
             if !comment.isEmpty { text += ", comment: \"\(comment)\"" }
@@ -54,34 +53,33 @@ struct RandomSpec {
     struct Attribute {
         var yaml: String
         var type: String
-        /// The kind of search that goes with it.
-        var search: String?
+        var canBeSearched = false
 
         /// Others that the same column could have in another version.
         static let all: [[Attribute]] = [
             [
-                .init(yaml: "tag: PatientID", type: "text(64)", search: "wildcard"),
-                .init(yaml: "tag: PatientID, type: text(16)", type: "text(16)", search: "wildcard"),
-                .init(yaml: "tag: PatientID, type: text(200)", type: "text(200)", search: "wildcard"),
+                .init(yaml: "tag: PatientID", type: "text(64)", canBeSearched: true),
+                .init(yaml: "tag: PatientID, type: text(16)", type: "text(16)", canBeSearched: true),
+                .init(yaml: "tag: PatientID, type: text(200)", type: "text(200)", canBeSearched: true),
             ],
             [
-                .init(yaml: "tag: SeriesNumber", type: "int", search: "number"),
-                .init(yaml: "tag: SeriesNumber, type: bigint", type: "bigint", search: "number"),
-                .init(yaml: "tag: SeriesNumber, type: text(16)", type: "text(16)", search: "exact"),
+                .init(yaml: "tag: SeriesNumber", type: "int", canBeSearched: true),
+                .init(yaml: "tag: SeriesNumber, type: bigint", type: "bigint", canBeSearched: true),
+                .init(yaml: "tag: SeriesNumber, type: text(16)", type: "text(16)", canBeSearched: true),
             ],
             [
-                .init(yaml: "tag: StudyDate", type: "date", search: "date"),
+                .init(yaml: "tag: StudyDate", type: "date", canBeSearched: true),
                 .init(yaml: "tag: StudyDate, type: text(16)", type: "text(16)"),
             ],
             [
-                .init(yaml: "tag: StudyTime", type: "time", search: "time"),
+                .init(yaml: "tag: StudyTime", type: "time", canBeSearched: true),
                 .init(yaml: "tag: StudyTime, type: text(16)", type: "text(16)"),
             ],
             [.init(yaml: "tag: PatientWeight", type: "double")],
             [.init(yaml: "tag: AcquisitionDateTime", type: "timestamp")],
             [
                 .init(yaml: "tag: ImageType, index: 0", type: "text(16)"),
-                .init(yaml: "tag: ImageType, values: all", type: "text(16)[]", search: "exact"),
+                .init(yaml: "tag: ImageType, values: all", type: "text(16)[]", canBeSearched: true),
                 .init(yaml: "tag: ImageType, values: all, type: text(64)", type: "text(64)[]"),
                 .init(yaml: "tag: ImageType, join: true, type: text(128)", type: "text(128)"),
             ],
@@ -90,13 +88,13 @@ struct RandomSpec {
                 .init(yaml: "tag: ImagePositionPatient, index: 2", type: "double"),
             ],
             [
-                .init(yaml: "tag: \"ProcedureCodeSequence[*].CodeValue\"", type: "text(16)[]", search: "exact"),
+                .init(yaml: "tag: \"ProcedureCodeSequence[*].CodeValue\"", type: "text(16)[]", canBeSearched: true),
                 .init(yaml: "tag: \"ProcedureCodeSequence[0].CodeValue\"", type: "text(16)"),
             ],
             [
                 .init(
                     yaml: "tag: \"RequestAttributesSequence[0].ScheduledProtocolCodeSequence[1].CodeMeaning\"",
-                    type: "text(64)", search: "wildcard"),
+                    type: "text(64)", canBeSearched: true),
                 .init(
                     yaml: "tag: \"RequestAttributesSequence[*].ScheduledProtocolCodeSequence[*].CodeMeaning\"",
                     type: "text(64)[]"),
