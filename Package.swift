@@ -179,7 +179,8 @@ let package = Package(
             [
                 "ServiceKit", "DICOMCore", "DICOMDictionary", "DICOMNetwork", "Archive", "KafkaAdapter",
                 "PostgresAdapter",
-                "PostgresTestSupport", "DorisAdapter", "DorisTestSupport", "HTTPServer",
+                "PostgresTestSupport", "DorisAdapter", "DorisTestSupport", "HTTPServer", "KafkaTestSupport",
+                "ArchiveSchema",
             ]),
     ],
     swiftLanguageModes: [.v6],

@@ -125,6 +125,10 @@ final class ConsumerWorker {
                 for (update, count) in zip(updates, counts) { bySeries[update.series] = count }
                 let ingest = batch.ingest(counts: bySeries, node: configuration.node)
                 try store.write(ingest)
+                // Afterwards: an instance that is filed only now finds its refusal when its turn comes.
+                var clearing = IngestBatch()
+                clearing.logs.problems = try extractor.overtaken(ingest.receivedProblems)
+                if !clearing.logs.problems.isEmpty { try store.write(clearing) }
                 metrics.batches.add()
                 metrics.instances.add(ingest.logs.objects.count)
                 metrics.deadLetters.add(ingest.deadLetters.count)

@@ -182,9 +182,7 @@ public final class FileIndexer {
 
 extension ExtractedInstance {
     fileprivate var identity: InstanceIdentity? {
-        guard let tenant = TenantID(object.tenantID), let study = UID(object.studyUID),
-            let series = UID(object.seriesUID), let instance = UID(object.sopUID)
-        else { return nil }
-        return InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
+        InstanceIdentity(
+            tenantID: object.tenantID, studyUID: object.studyUID, seriesUID: object.seriesUID, sopUID: object.sopUID)
     }
 }

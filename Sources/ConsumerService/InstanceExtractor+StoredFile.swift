@@ -2,6 +2,7 @@ import Archive
 import ArchiveSchema
 import DICOMCore
 import Glibc
+import ServiceKit
 
 /// What came of a stored file, and which file that was.
 struct StoredFileContent {
@@ -66,6 +67,29 @@ extension InstanceExtractor {
         } catch let error as StoreUnavailable { throw error } catch let error as FileSystemError {
             throw StoreUnavailable(errorNumber: error.errorNumber)
         } catch { throw StoreUnavailable(errorNumber: EIO) }
+    }
+
+    /// Refusals of instances that were received later, and are stored, as the rows that clear them: the two come by
+    /// different roads, so a refusal may be the later one.
+    /// - Throws: `StoreUnavailable` when a file may be readable later.
+    func overtaken(_ problems: [DicomProblemMetaRow]) throws(StoreUnavailable) -> [DicomProblemMetaRow] {
+        var cleared: [DicomProblemMetaRow] = []
+        for row in problems where row.severity == ProblemSeverity.refused.rawValue {
+            guard row.state == ProblemState.open.rawValue, let instance = row.instance else { continue }
+            do {
+                guard let stored = try FileStore(paths: paths).open(instance),
+                    let received = try stored.provenance()?.0.receivedMicroseconds
+                        ?? FileVersion(stored.file.descriptor)?.changedMicroseconds,
+                    received > row.updatedTime.microsecondsSince1970
+                else { continue }
+                // Not now: it may have been refused once more since it was received.
+                cleared.append(
+                    row.cleared(
+                        by: ConsumerProblems.program, version: Program.version,
+                        at: Timestamp(microsecondsSince1970: received)))
+            } catch { throw StoreUnavailable(errorNumber: error.errorNumber) }
+        }
+        return cleared
     }
 
     private func content(

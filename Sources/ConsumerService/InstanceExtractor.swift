@@ -57,11 +57,11 @@ final class InstanceExtractor {
         } catch {
             return .refused(reason: "event_unreadable", detail: "\(error)")
         }
-        guard let tenant = TenantID(object.tenantID), let study = UID(object.studyUID),
-            let series = UID(object.seriesUID),
-            let instance = UID(object.sopUID)
+        guard
+            let identity = InstanceIdentity(
+                tenantID: object.tenantID, studyUID: object.studyUID, seriesUID: object.seriesUID, sopUID: object.sopUID
+            )
         else { return .refused(reason: "identity_invalid", detail: "tenant or UIDs cannot be part of a path") }
-        let identity = InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
         // The path follows from the identity; what the event says of it is for people.
         let file: DICOMFile
         do {
@@ -70,7 +70,7 @@ final class InstanceExtractor {
             guard error.code == .unreadable else { return .refused(reason: "file_unreadable", detail: "\(error)") }
             // A store that is not mounted is no reason to give its instances up.
             let isMissing = error.systemError == ENOENT || error.systemError == ENOTDIR
-            guard isMissing && access("\(paths.root)/\(tenant.value)", F_OK) == 0 else {
+            guard isMissing && access("\(paths.root)/\(identity.tenant.value)", F_OK) == 0 else {
                 throw StoreUnavailable(errorNumber: error.systemError)
             }
             return .refused(reason: "file_missing", detail: "there is no file of this instance")

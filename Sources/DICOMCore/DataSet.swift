@@ -174,11 +174,17 @@ public struct DataSet: Sendable {
         }
     }
 
-    /// The items of a sequence; none when the element is not one.
+    /// The items of a sequence; none when the element is not one. Of bytes that are to be read as SQ (`Element.read`) what
+    /// they hold in implicit VR little endian (PS3.5 6.2.2).
     public func items(of element: Element) -> [DataSet] {
-        guard element.isSequence else { return [] }
+        guard element.isSequence else { return element.vr == .sq ? hiddenItems(of: element) : [] }
+        return Self.items(of: element, in: tree, inheriting: characterSet)
+    }
+
+    private static func items(
+        of element: Element, in tree: DataSetTree, inheriting characterSet: SpecificCharacterSet
+    ) -> [DataSet] {
         var items: [DataSet] = []
-        let characterSet = characterSet
         var index = Int(element.index) + 1
         while index < Int(element.subtreeEnd) {
             let item = tree.elements[index]
@@ -186,6 +192,21 @@ public struct DataSet: Sendable {
             index = Int(item.subtreeEnd)
         }
         return items
+    }
+
+    private func hiddenItems(of element: Element) -> [DataSet] {
+        let end = element.valueRange.upperBound
+        let hidden = DataSetTree(
+            storage: tree.storage, transferSyntax: .implicitVRLittleEndian, range: element.valueRange)
+        var parser = DataSetParser(
+            start: element.valueOffset, transferSyntax: .implicitVRLittleEndian, options: .whole)
+        do throws(DICOMError) {
+            try parser.enter(element)
+            guard case .done = try parser.run(tree.storage, available: end, total: end) else { return [] }
+        } catch { return [] }
+        hidden.finish(parser, start: element.valueOffset, end: end)
+        guard let sequence = hidden.elements.first else { return [] }
+        return Self.items(of: sequence, in: hidden, inheriting: characterSet)
     }
 
     /// The items of the sequence with this tag.

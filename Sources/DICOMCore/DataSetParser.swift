@@ -144,6 +144,19 @@ struct DataSetParser {
 
     // MARK: The stack
 
+    /// Begins within a value that is a sequence in implicit VR little endian.
+    mutating func enter(_ element: Element) throws(DICOMError) {
+        try append(
+            element.tag.rawValue, RawVR.sq, [.sequence, .implicitVR], header: Int(element.headerLength),
+            valueOffset: element.valueOffset, length: element.length)
+        if element.length == 0 { return }
+        depth += 1
+        push(
+            Frame(
+                level: .sequence, isImplicit: true, isBigEndian: false, isUndefinedLength: false,
+                bound: element.valueRange.upperBound, entry: 0))
+    }
+
     mutating func push(_ frame: Frame) {
         parents.append(top)
         top = frame

@@ -34,9 +34,11 @@ public struct Element: Sendable {
         static let truncated = Flags(rawValue: 32)
     }
 
-    /// The same value read as another VR, for who knows it where the file says UN.
+    /// The same value read as another VR, for who knows it where the file says UN: it is little endian then, whatever is
+    /// around it (PS3.5 6.2.2).
     public func read(as vr: VR) -> Element {
         var element = self
+        if self.vr == .un { element.flags.remove(.bigEndian) }
         element.vr = vr
         return element
     }

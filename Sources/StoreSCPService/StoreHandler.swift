@@ -13,6 +13,8 @@ final class StoreHandler: AssociationHandler {
     private let peer: String
     private let reader = HeaderReader()
     private var operation: Operation?
+    /// Of an operation that was refused at its command: its data set still comes, and says which study it was.
+    private var refused: Refused?
     /// What is known of the instance under way, should it be refused.
     private var seen = Seen()
 
@@ -22,6 +24,16 @@ final class StoreHandler: AssociationHandler {
         var series: UID?
         var instance: UID?
     }
+
+    private struct Refused {
+        let refusal: Refusal
+        let transferSyntax: String
+        /// The first bytes of its data set.
+        var head: [UInt8] = []
+    }
+
+    /// Bytes in which the UIDs of an instance that is refused are looked for.
+    private static let headBytes = 1 << 16
 
     private struct Operation {
         let writer: SpoolWriter
@@ -42,10 +54,10 @@ final class StoreHandler: AssociationHandler {
     func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus? {
         do {
             operation = try begin(command, context)
-            return nil
         } catch {
-            return refuse(error)
+            refused = Refused(refusal: error, transferSyntax: context.transferSyntax)
         }
+        return nil
     }
 
     private func begin(_ command: CommandSet, _ context: NegotiatedContext) throws(Refusal) -> Operation {
@@ -81,22 +93,25 @@ final class StoreHandler: AssociationHandler {
     }
 
     func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
+        if let refused {
+            self.refused?.head += bytes.prefix(max(0, Self.headBytes - refused.head.count))
+            return nil
+        }
         guard let writer = operation?.writer else { return DIMSEStatus(DIMSEStatus.processingFailure) }
         do throws(FileSystemError) {
             let limit = shared.configuration.maximumInstanceBytes
             if limit > 0, writer.dataSetSize + Int64(bytes.count) > limit {
-                drop()
-                return refuse(Refusal(.tooLarge, "instance larger than the limit"))
+                return refuse(Refusal(.tooLarge, "instance larger than the limit"), operation)
             }
             try writer.append(bytes)
             return nil
         } catch {
-            drop()
-            return refuse(refusal(of: error))
+            return refuse(refusal(of: error), operation)
         }
     }
 
     func storeEnds() -> DIMSEStatus {
+        if let status = endRefused() { return status }
         guard let operation else { return DIMSEStatus(DIMSEStatus.processingFailure) }
         do {
             try end(operation)
@@ -106,9 +121,42 @@ final class StoreHandler: AssociationHandler {
             shared.metrics.seconds.observe(MonotonicClock.seconds - operation.began)
             return .success
         } catch {
-            drop()
-            return refuse(error)
+            return refuse(error, operation)
         }
+    }
+
+    /// nil when the operation was not refused at its command.
+    private func endRefused() -> DIMSEStatus? {
+        guard let ended = refused else { return nil }
+        refused = nil
+        look(at: ended.head, ended.transferSyntax)
+        return refuse(ended.refusal)
+    }
+
+    /// Takes study and series from the beginning of a data set.
+    private func look(at head: [UInt8], _ transferSyntax: String) {
+        var options = ReadOptions(stopBefore: Tag(0x0020_000F))
+        options.acceptsTruncation = true
+        guard
+            let dataSet = try? DataSet(
+                bytes: head, transferSyntax: TransferSyntax(uid: transferSyntax), options: options),
+            // Else the last value may be half of one.
+            dataSet.stopElement != nil || !dataSet.isTruncated
+        else { return }
+        seen.study = dataSet.string(.studyInstanceUID).flatMap(UID.init)
+        seen.series = dataSet.string(.seriesInstanceUID).flatMap(UID.init)
+    }
+
+    /// Refuses an operation under way, whose file goes back.
+    private func refuse(_ refusal: Refusal, _ operation: Operation?) -> DIMSEStatus {
+        if let operation, seen.study == nil, seen.series == nil {
+            var head = [UInt8](repeating: 0, count: Self.headBytes)
+            let count = pread(
+                operation.writer.descriptor, &head, head.count, off_t(operation.provisionalHeader.count))
+            look(at: Array(head.prefix(max(0, count))), operation.transferSyntax)
+        }
+        drop()
+        return refuse(refusal)
     }
 
     private func end(_ operation: Operation) throws(Refusal) {
@@ -240,7 +288,10 @@ final class StoreHandler: AssociationHandler {
         operation = nil
     }
 
-    func storeAbandoned() { drop() }
+    func storeAbandoned() {
+        _ = endRefused()
+        drop()
+    }
 
     func associationEnds(_ end: AssociationEnd) {
         let text: String

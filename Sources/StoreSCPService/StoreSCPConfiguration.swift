@@ -45,6 +45,7 @@ public struct StoreSCPConfiguration: Sendable {
     /// Instances with a longer data set are refused; 0: no limit.
     public var maximumInstanceBytes: Int64 = 0
     public var filing = InstanceFiler.Configuration()
+    public var problems = ProblemReporter.Configuration()
 
     public init(storeFolder: String) { self.storeFolder = storeFolder }
 

@@ -59,7 +59,7 @@ public final class StoreSCPService: Sendable {
     private let bus: any EventBus
     private let logger: Logger
     private let metrics: StoreSCPMetrics
-    private let problems: ProblemReporter
+    private let registry: MetricsRegistry
 
     /// As rows of `dicom_problem_meta` name it.
     static let program = "wado-storescp"
@@ -85,7 +85,7 @@ public final class StoreSCPService: Sendable {
         self.bus = bus
         self.logger = logger
         self.metrics = StoreSCPMetrics(metrics)
-        problems = ProblemReporter(bus: bus, logger: logger, metrics: metrics)
+        registry = metrics
         let state = state
         metrics.gauge("wado_storescp_pending_instances", help: "Instances that are safe and not yet published.") {
             Double(state.running.withLock { $0?.shared.filer.pending } ?? 0)
@@ -102,7 +102,10 @@ public final class StoreSCPService: Sendable {
         DescriptorLimit.raise()
         let paths = ArchivePaths(root: configuration.storeFolder)
         let spool = try Spool(folder: paths.spool(configuration.spoolName))
-        let (logger, metrics, bus, problems) = (logger, metrics, bus, problems)
+        let (logger, metrics, bus) = (logger, metrics, bus)
+        let problems = ProblemReporter(
+            bus: bus, journal: "\(spool.folder)/problems", configuration: configuration.problems, logger: logger,
+            metrics: registry)
         let node = configuration.node
         let filer = InstanceFiler(
             spool: spool, paths: paths, configuration: configuration.filing, makeProducer: { try bus.makeProducer() },

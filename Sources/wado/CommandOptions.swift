@@ -2,15 +2,38 @@ internal import Archive
 internal import ArchiveSchema
 internal import ServiceKit
 
-/// The flags of one command that are no settings: taken out of its arguments, so that the rest are settings.
+/// A flag of a command that is no setting.
+struct CommandOption: Sendable {
+    /// `--rate`.
+    let name: String
+    /// What stands behind it, in a letter or a word; nil: nothing does.
+    let value: String?
+    let meaning: String
+
+    init(_ name: String, takes value: String? = nil, _ meaning: String) {
+        self.name = name
+        self.value = value
+        self.meaning = meaning
+    }
+
+    /// For `--help`.
+    var help: (flag: String, meaning: String) { (name + (value.map { " \($0)" } ?? ""), meaning) }
+
+    static let tenant = CommandOption("--tenant", takes: "T", "of one tenant")
+    static let since = CommandOption(
+        "--since", takes: "D", "since a day (2026-11-01), a moment, or for so long (7d, 12h, 90m)")
+    static let study = CommandOption("--study", takes: "UID", "of one study")
+    static let forms = [CommandOption("--json", "for scripts"), CommandOption("--csv", "for scripts")]
+}
+
+/// The flags of one command, taken out of its arguments, so that the rest are settings.
 struct CommandOptions {
     private var values: [String: String] = [:]
     private(set) var rest: [String] = []
 
-    /// - Parameters:
-    ///   - flags: without a value, such as `--dry-run`.
-    ///   - options: with one, such as `--rate`.
-    init(_ arguments: [String], flags: Set<String>, options: Set<String>) throws(SettingsError) {
+    init(_ arguments: [String], _ known: [CommandOption]) throws(SettingsError) {
+        let flags = Set(known.filter { $0.value == nil }.map(\.name))
+        let options = Set(known.filter { $0.value != nil }.map(\.name))
         var left = arguments[...]
         while let argument = left.popFirst() {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -31,19 +31,20 @@ internal import Wiring
             about: "shows what could not be processed, and tries it again", run: ReplayCommand.run),
         Command(
             name: "problems", usage: "problems [--rule R] [--since D] ..",
-            about: "counts and lists what was odd with instances", options: ProblemsCommand.options,
+            about: "counts and lists what was odd with instances", options: ProblemsCommand.options.map(\.help),
             run: ProblemsCommand.run),
         Command(
             name: "logs", usage: "logs [access|objects|images] ..",
-            about: "shows the last requests, or received instances", options: LogsCommand.options,
+            about: "shows the last requests, or received instances", options: LogsCommand.options.map(\.help),
             run: LogsCommand.run),
         Command(
             name: "reindex", usage: "reindex --columns C,..|--from-files|--problems ..",
             about: "brings old instances into new columns, or everything anew from the files",
-            options: ReindexCommand.options, run: ReindexCommand.run),
+            options: ReindexCommand.options.map(\.help), run: ReindexCommand.run),
         Command(
             name: "reconcile", usage: "reconcile [--repair] [--tenant T]",
-            about: "compares files, index and metadata, and mends what it can", options: ReconcileCommand.options,
+            about: "compares files, index and metadata, and mends what it can",
+            options: ReconcileCommand.options.map(\.help),
             run: ReconcileCommand.run),
         Command(
             name: "schema", usage: "schema plan|apply|status|diff|sql|explain ..",

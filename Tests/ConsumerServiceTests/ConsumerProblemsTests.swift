@@ -6,6 +6,7 @@ import DICOMDictionary
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import Synchronization
 import TestSupport
 import Testing
 
@@ -64,7 +65,7 @@ struct ConsumerProblemsTests {
         let missing = Instance(sop: "1.9.3")
         let refused = Instance(sop: "1.9.4")
         try fixture.publish([short, odd, missing].map { fixture.event($0) })
-        var subject = InstanceProblems.Subject(
+        let subject = InstanceProblems.Subject(
             tenantID: "t1", sopUID: refused.sop, traceID: "t", workerNodeID: "n",
             createdTime: Timestamp(microsecondsSince1970: 1_600_000_000_000_000))
         var seen = InstanceProblems()
@@ -87,19 +88,59 @@ struct ConsumerProblemsTests {
         #expect(try rules(of: missing.sop, state: "cleared") == ["file-missing"])
         #expect(try rules(of: refused.sop, state: "cleared") == ["disk-full"])
 
-        // A refusal that comes late is no longer news; one that came after it is.
-        subject.createdTime = Timestamp(microsecondsSince1970: 1_700_000_000_000_000)
-        var late = InstanceProblems()
-        late.add("instance-too-large", .refused)
-        try producer.publish(
-            late.rows(of: subject, by: "wado-storescp", seen: .now).map(\.message), to: .problem)
-        subject.createdTime = .now
-        var after = InstanceProblems()
-        after.add("other-data-set-stored", .refused)
-        try producer.publish(
-            after.rows(of: subject, by: "wado-storescp", seen: .now).map(\.message), to: .problem)
-        try eventually { try rules(of: refused.sop) == ["other-data-set-stored"] }
-        #expect(try rules(of: refused.sop, state: "cleared") == ["disk-full", "instance-too-large"])
+    }
+
+    /// Refusals and instances come by different roads. One that comes late is no longer news; one of an instance that
+    /// was refused after it had been received is; wherever the rows of instances are.
+    @Test(arguments: [false, true]) func refusalsThatComeLateAreCleared(_ hasTopicLogs: Bool) throws {
+        let fixture = try ArchiveFixture()
+        let producer = try fixture.bus.makeProducer()
+        let published = Mutex<[DicomProblemMetaRow]>([])
+        struct Rows: EventProducer {
+            let take: @Sendable (DicomProblemMetaRow) -> Void
+            func publish(_ messages: [Message], to topic: Topic) throws {
+                if topic == .problem { for message in messages { take(try DicomProblemMetaRow(json: message.value)) } }
+            }
+            func close() {}
+        }
+        let rows = Rows { row in published.withLock { $0.append(row) } }
+        let topics = TopicIngestStore(index: fixture.store, logs: TopicLogStore(producer: rows))
+        let service = fixture.service(store: hasTopicLogs ? topics : nil)
+        try service.start()
+        defer { service.stop() }
+        let instance = Instance(sop: "1.9.4")
+        try fixture.file(instance)
+        try fixture.publish([fixture.event(instance)])
+        try fixture.waitUntilDone()
+        var refusals: [DicomProblemMetaRow] = []
+        for (rule, time) in [
+            ("instance-too-large", Timestamp(microsecondsSince1970: 1_700_000_000_000_000)),
+            ("other-data-set-stored", Timestamp(microsecondsSince1970: Timestamp.now.microsecondsSince1970 + 1)),
+        ] {
+            let subject = InstanceProblems.Subject(
+                tenantID: "t1", studyUID: instance.study, seriesUID: instance.series, sopUID: instance.sop,
+                traceID: "t", workerNodeID: "n", createdTime: time)
+            var seen = InstanceProblems()
+            seen.add(rule, .refused)
+            refusals += seen.rows(of: subject, by: "wado-storescp", seen: time)
+        }
+        var filter = ProblemFilter()
+        filter.includesCleared = true
+        let problems = PostgresProblems(pool: fixture.pool)
+        func states() throws -> [String] {
+            try problems.page(filter, after: nil, limit: 10).map { "\($0.rule) \($0.state)" }
+        }
+        // As often as the bus likes.
+        for _ in 0..<2 {
+            try producer.publish(refusals.map(\.message), to: .problem)
+            try eventually { try fixture.bus.lag(group: "dicom-consumer-group", topic: .problem) == 0 }
+            #expect(try states() == ["instance-too-large cleared", "other-data-set-stored open"])
+        }
+        if hasTopicLogs {
+            let all = published.withLock { $0 }
+            #expect(!all.isEmpty && all.allSatisfy { $0.rule == "instance-too-large" && $0.state == "cleared" })
+            #expect(all.allSatisfy { $0.updatedTime > refusals[0].updatedTime })
+        }
     }
 
     /// A message of the problems' topic that is none.

@@ -1,14 +1,22 @@
 """docs/adding-a-tag.md, done: one line more in the spec, and everything else follows."""
 
 import json
+import struct
 import subprocess
 import urllib.parse
 import urllib.request
 
 import pytest
 from conftest import clients, fixtures
+from pydicom import Dataset, Sequence
+from pynetdicom.dsutils import encode
 
 LINE = "      - {name: manufacturer_model_name, tag: ManufacturerModelName, level: series, search: true, since: %d}\n"
+# Others, of all kinds: of a private element, and of one in the items of a private sequence.
+MORE = """      - {name: scan_mode, tag: '(0029,"ACME 1.2",08)', vr: CS, level: series, search: true, since: %d}
+      - {name: coil, tag: '(0029,"ACME 1.2",20)[*].(0029,"OTHER",01)', vr: LO, level: series, search: true, since: %d}
+      - {name: operators_name, tag: OperatorsName, values: all, level: series, search: true, since: %d}
+"""
 BEHIND = "      - {name: series_description, "
 TAG = "00081090"
 
@@ -50,6 +58,64 @@ def psql(archive, sql):
     return done.stdout.strip()
 
 
+def private_series(ct_series, mode, coils, *before, unknown=False):
+    """A series whose private blocks lie behind those of others, with a sequence that may be written as bytes."""
+    series = ct_series(1, OperatorsName=["Tester^Tom", f"Nurse^{mode}"])
+    item = series.instances[0]
+    for other in before:
+        item.private_block(0x0029, other, create=True).add_new(0x08, "CS", "WRONG")
+    block = item.private_block(0x0029, "ACME 1.2", create=True)
+    block.add_new(0x08, "UN" if unknown else "CS", mode.encode() if unknown else mode)
+    inner = []
+    for number, coil in enumerate(coils):
+        inner.append(Dataset())
+        for other in ["FIRST"] * (number % 2):
+            inner[-1].private_block(0x0029, other, create=True).add_new(0x01, "LO", "WRONG")
+        inner[-1].private_block(0x0029, "OTHER", create=True).add_new(0x01, "LO", coil)
+    value = b"".join(
+        b"\xfe\xff\x00\xe0" + struct.pack("<I", len(data)) + data
+        for data in (encode(one, True, True) for one in inner)) if unknown else Sequence(inner)
+    block.add_new(0x20, "UN" if unknown else "SQ", value)
+    item.save_as(series.files[0], enforce_file_format=True)
+    return series
+
+
+def of_all_kinds(archive, ct_series):
+    """C-STORE to QIDO-RS: private elements wherever their blocks lie, arrays, and attributes of all items."""
+    plain = private_series(ct_series, "FAST", ["HEAD", "NECK"])
+    hidden = private_series(ct_series, "SLOW", ["BODY", "HEAD"], "FIRST", "SECOND", unknown=True)
+    for series in (plain, hidden):
+        send(archive, series)
+
+    def search(query):
+        with urllib.request.urlopen(f"{archive.web}/series?{query}", timeout=30) as answer:
+            return {one["0020000E"]["Value"][0]: one for one in json.loads(answer.read() or "[]")}
+
+    creator = "00290010=ACME%201.2"
+    for query, expected in [
+            ("00291008=FAST", {plain.series}), ("00291008=SLOW", {hidden.series}), ("00291008=WRONG", set()),
+            ("00291008=SLOW&" + creator, {hidden.series}), ("00297708=SLOW&00290077=ACME%201.2", {hidden.series}),
+            ("00291020.00291101=HEAD", {plain.series, hidden.series}), ("00291020.00291101=BODY", {hidden.series}),
+            ("00291020.00291101=WRONG", set()), ("OperatorsName=nurse^slow", {hidden.series}),
+            ("OperatorsName=Tester^Tom", {plain.series, hidden.series})]:
+        assert search(query).keys() == expected, query
+    # What is asked for comes with the element that says whose it is (PS3.18 10.6.3.3).
+    answers = search(f"StudyInstanceUID={hidden.study}&includefield=00291008,00291020,00081070&{creator}")
+    answer = answers[hidden.series]
+    assert answer["00290010"] == {"vr": "LO", "Value": ["ACME 1.2"]}
+    assert answer["00291008"] == {"vr": "CS", "Value": ["SLOW"]}
+    assert [item["00291101"]["Value"] for item in answer["00291020"]["Value"]] == [["BODY"], ["HEAD"]]
+    assert all(item["00290011"]["Value"] == ["OTHER"] for item in answer["00291020"]["Value"])
+    assert [name["Alphabetic"] for name in answer["00081070"]["Value"]] == ["Tester^Tom", "Nurse^SLOW"]
+    # Of each instance, too, though the file has another block for it.
+    with urllib.request.urlopen(
+            f"{archive.web}/studies/{hidden.study}/instances?includefield=00291008", timeout=30) as found:
+        instance = json.loads(found.read())[0]
+    assert instance["00290010"]["Value"] == ["ACME 1.2"] and "00291008" in instance
+    assert psql(archive, "SELECT scan_mode || ' ' || coil::text || ' ' || operators_name::text FROM dicom_state_meta"
+                f" WHERE series_uid = '{hidden.series}'") == 'SLOW {BODY,HEAD} {Tester^Tom,Nurse^SLOW}'
+
+
 @pytest.fixture
 def start(project, load, tmp_path):
     """Starts the archive with the programs of the copy; it is stopped in any case."""
@@ -82,7 +148,7 @@ def test_one_line(project, load, start, ct_series):
     version = int(spec.split("\nversion: ")[1].split()[0]) + 1
     spec = spec.replace(f"\nversion: {version - 1}\n", f"\nversion: {version}\n")
     assert spec.count(BEHIND) == 1
-    project.spec.write_text(spec.replace(BEHIND, LINE % version + BEHIND))
+    project.spec.write_text(spec.replace(BEHIND, LINE % version + MORE % ((version,) * 3) + BEHIND))
     print(f"after the change it was built in {project.build():.0f} s")
 
     said = project.generate_sql()
@@ -111,6 +177,7 @@ def test_one_line(project, load, start, ct_series):
         return {s[TAG]["Value"][0] for s in series} == {"Aquilion Old", "Aquilion New"} and not warning
 
     clients.eventually(complete)
+    of_all_kinds(archive, ct_series)
     if doris:
         client = doris()
         fixtures.eventually(lambda: {(r["series_uid"], r["manufacturer_model_name"]) for r in client.execute(

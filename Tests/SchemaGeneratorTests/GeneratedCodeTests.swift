@@ -42,6 +42,7 @@ struct GeneratedCodeTests {
               - {name: note, tag: '(0029,"OTHER",08)', vr: LO, level: series}
               - {name: inner, tag: 'ProcedureCodeSequence[*].(0029,"OTHER",10)', vr: DS}
               - {name: deep, tag: '(0031,"ACME 1.2",01)[1].CodeValue'}
+              - {name: deeper, tag: '(0033,"ACME 1.2",01)[*].(0033,"ACME 1.2",02)[0].CodeValue'}
         """
 
     private static let main = #"""
@@ -193,6 +194,55 @@ struct GeneratedCodeTests {
             $0.set(Tag(0x0029_0080), vr: .lo, strings: ["ACME 1.2"])
             $0.set(Tag(0x0029_8008), vr: .cs, strings: ["SLOW"])
         }
+        // In an item only what it reserves itself counts.
+        try showPrivate("in items", in: .explicitVRLittleEndian) {
+            $0.setPrivate(group: 0x0029, creator: "OTHER", element: 8, vr: .lo, bytes: Array("root".utf8))
+            let items = [("OTHER ", UInt16(0x10)), ("OTHER\0\0", 0xFF), ("FIRST ", 0x10), ("OTHER", 0x42)].map { name, block in
+                item {
+                    $0.set(Tag(group: 0x0029, element: block), vr: block == 0xFF ? .un : .lo, bytes: Array(name.utf8))
+                    $0.set(Tag(group: 0x0029, element: block << 8 | 0x10), vr: .ds, bytes: Array("\(block) ".utf8))
+                }
+            }
+            $0.set(.procedureCodeSequence, items: items)
+        }
+        /// The items of a sequence in implicit VR, with lengths or with delimiters.
+        func bytes(_ items: [DataSetBuilder], hasLengths: Bool) -> [UInt8] {
+            func little(_ number: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+            return items.flatMap { item -> [UInt8] in
+                let value = item.encoded(in: .implicitVRLittleEndian)
+                let start: [UInt8] = [0xFE, 0xFF, 0x00, 0xE0]
+                if hasLengths { return start + little(value.count) + value }
+                return start + little(-1) + value + [0xFE, 0xFF, 0x0D, 0xE0, 0, 0, 0, 0]
+            }
+        }
+        // A sequence that the file does not call one: as UN, or in implicit VR, where nothing is called anything.
+        for (name, syntax) in [
+            ("implicit", TransferSyntax.implicitVRLittleEndian), ("explicit", .explicitVRLittleEndian),
+            ("big endian", .explicitVRBigEndian),
+        ] {
+            for hasLengths in [true, false] {
+                try showPrivate("hidden, \(name)", in: syntax) {
+                    let items = [item { _ in }, item { $0.set(.codeValue, "deep") }]
+                    $0.set(Tag(0x0031_0010), vr: .lo, strings: ["ACME 1.2"])
+                    $0.set(Tag(0x0031_1001), vr: .un, bytes: bytes(items, hasLengths: hasLengths))
+                    let inner = item { $0.set(.codeValue, "inner") }
+                    let outer = item {
+                        $0.set(Tag(0x0033_0010), vr: .lo, strings: ["ACME 1.2"])
+                        $0.set(Tag(0x0033_1002), vr: .un, bytes: bytes([inner], hasLengths: hasLengths))
+                    }
+                    $0.set(Tag(0x0033_0011), vr: .lo, strings: ["ACME 1.2"])
+                    $0.set(Tag(0x0033_1101), vr: .un, bytes: bytes([outer, outer], hasLengths: hasLengths))
+                }
+            }
+        }
+        for broken in [[0xFE, 0xFF, 0x00, 0xE0, 0xFF, 0, 0, 0], [1, 2, 3, 4, 5, 6, 7, 8], [0xFE, 0xFF]] as [[UInt8]] {
+            try showPrivate("no sequence", in: .explicitVRLittleEndian) {
+                $0.set(Tag(0x0031_0010), vr: .lo, strings: ["ACME 1.2"])
+                $0.set(Tag(0x0031_1001), vr: .un, bytes: broken)
+                $0.set(Tag(0x0033_0010), vr: .lo, strings: ["ACME 1.2"])
+                $0.set(Tag(0x0033_1001), vr: .un, bytes: broken)
+            }
+        }
         try showPrivate("nobody's", in: .explicitVRLittleEndian) {
             $0.set(Tag(0x0029_1008), vr: .cs, strings: ["WRONG"])
             $0.setPrivate(group: 0x0029, creator: "ACME 1", element: 8, vr: .cs, bytes: Array("WRONG ".utf8))
@@ -244,17 +294,31 @@ struct GeneratedCodeTests {
                   all_kinds.ints (0008,1160): too-many-values, shortened
                   all_kinds.names (0010,1001): too-many-values, shortened
                 256 256 256 256 256 Optional(Optional("T256")) Optional(Optional("é256"))
-                explicit: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":"deep"
-                implicit: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":null
-                unknown: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":null
-                elsewhere: "mode":"SLOW","counts":null,"note":null,"inner":null,"deep":null
-                nobody's: "mode":null,"counts":null,"note":null,"inner":null,"deep":null
+                explicit: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":"deep","deeper":null
+                implicit: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":null,"deeper":null
+                unknown: "mode":"FAST","counts":[1,2],"note":"words","inner":[null,1.5],"deep":null,"deeper":null
+                elsewhere: "mode":"SLOW","counts":null,"note":null,"inner":null,"deep":null,"deeper":null
+                in items: "mode":null,"counts":null,"note":"root","inner":[16.0,255.0,null,66.0],"deep":null,"deeper":null
+                hidden, implicit: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                hidden, implicit: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                hidden, explicit: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                hidden, explicit: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                hidden, big endian: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                hidden, big endian: "mode":null,"counts":null,"note":null,"inner":null,"deep":"deep","deeper":["inner","inner"]
+                no sequence: "mode":null,"counts":null,"note":null,"inner":null,"deep":null,"deeper":null
+                  private_kinds.deeper (0033,1001): wrong-vr, null
+                no sequence: "mode":null,"counts":null,"note":null,"inner":null,"deep":null,"deeper":null
+                  private_kinds.deeper (0033,1001): wrong-vr, null
+                no sequence: "mode":null,"counts":null,"note":null,"inner":null,"deep":null,"deeper":null
+                  private_kinds.deeper (0033,1001): wrong-vr, null
+                nobody's: "mode":null,"counts":null,"note":null,"inner":null,"deep":null,"deeper":null
                   private_kinds.counts (0029,1109): wrong-vr, null
                 mode 291008 ACME 1.2: (0029,"ACME 1.2",08)
                 counts 291009 ACME 1.2: (0029,"ACME 1.2",09), all values
                 note 291108 OTHER: (0029,"OTHER",08)
                 inner 81032, 291110 OTHER: ProcedureCodeSequence[*].(0029,"OTHER",10)
                 deep 311001 ACME 1.2, 80100: (0031,"ACME 1.2",01)[1].CodeValue (0008,0100)
+                deeper 331001 ACME 1.2, 331002 ACME 1.2, 80100: (0033,"ACME 1.2",01)[*].(0033,"ACME 1.2",02)[0].CodeValue (0008,0100)
                 ["00291008"]
                 """##)
         #expect(

@@ -118,7 +118,7 @@ final class StoreSCPFixture {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: spool.path)) ?? []
         return names.filter { name in
             let size = try? spool.appending(path: name).resourceValues(forKeys: [.fileSizeKey]).fileSize
-            return name != "lock" && (size ?? 0) > 0
+            return name != "lock" && name != "problems" && (size ?? 0) > 0
         }.count
     }
 

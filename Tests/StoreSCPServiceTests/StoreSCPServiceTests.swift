@@ -126,6 +126,24 @@ struct StoreSCPServiceTests {
         #expect(rows.count == 3)
     }
 
+    /// The bus is down when an instance is refused, and still when the service ends; the next one publishes it, once.
+    @Test func aRefusalOutlivesTheService() throws {
+        let fixture = try StoreSCPFixture()
+        fixture.bus.isDown.withLock { $0 = true }
+        let user = try fixture.user()
+        var sample = Sample()
+        sample.builder.remove(.seriesInstanceUID)
+        #expect(try user.store(sample).code == 0xC000)
+        try user.release()
+        try fixture.restart()
+        #expect(fixture.bus.problems.current.isEmpty)
+        fixture.bus.isDown.withLock { $0 = false }
+        let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.isEmpty ? nil : $0 } ?? []
+        #expect(rows.map(\.rule) == ["series-uid-invalid"] && rows.map(\.studyUID) == [sample.study])
+        try fixture.restart()
+        #expect(fixture.bus.problems.current == rows)
+    }
+
     @Test func aFileThatWasNotFinishedIsTold() throws {
         let fixture = try StoreSCPFixture()
         fixture.service.stop()
@@ -144,7 +162,32 @@ struct StoreSCPServiceTests {
         #expect(status.code == 0xA700)
         #expect(fixture.service.status?.hasDiskSpace == false)
         let row = fixture.bus.problems.wait(milliseconds: 20_000) { $0.first }
-        #expect(row?.rule == "disk-full" && row?.sopUID == Sample().instance && row?.studyUID == "")
+        #expect(row?.rule == "disk-full" && row?.sopUID == Sample().instance)
+        // It came all the same, and said where it belongs.
+        #expect(row?.studyUID == Sample().study && row?.seriesUID == Sample().series)
+    }
+
+    /// Also of one that is refused in the middle, and of one whose sender gives up.
+    @Test func whatIsRefusedSaysItsStudy() throws {
+        let fixture = try StoreSCPFixture { $0.maximumInstanceBytes = 150_000 }
+        let user = try fixture.user()
+        var sample = Sample()
+        sample.builder.set(.pixelData, vr: .ob, bytes: [UInt8](repeating: 0, count: 500_000))
+        for syntax in [TransferSyntax.explicitVRLittleEndian, .implicitVRLittleEndian] {
+            #expect(try user.store(sample, syntax).code == 0xA700)
+        }
+        // What follows is no data set any more, but it began as one.
+        for tag in [DICOMDictionary.Tag.rows, .columns, .bitsAllocated, .pixelData] { sample.builder.remove(tag) }
+        let broken = sample.bytes() + [0x28, 0, 0x10, 0, 0x55, 0x53, 0xFF, 0x7F, 1, 2]
+        #expect(
+            try user.store(
+                dataSet: broken, sopClassUID: Sample.sopClass, sopInstanceUID: sample.instance,
+                transferSyntaxUID: TransferSyntax.explicitVRLittleEndian.uid
+            ).code == 0xC000)
+        let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.count >= 3 ? $0 : nil } ?? []
+        #expect(rows.map(\.rule) == ["instance-too-large", "instance-too-large", "data-set-unreadable"])
+        #expect(rows.allSatisfy { $0.studyUID == sample.study && $0.seriesUID == sample.series })
+        #expect(fixture.files.isEmpty && fixture.spooled == 0)
     }
 
     @Test func tenantsByElementTitleAndDefault() throws {

@@ -65,4 +65,12 @@ public struct InstanceIdentity: Hashable, Sendable {
         self.series = series
         self.instance = instance
     }
+
+    /// nil when one of them is no name of its kind.
+    public init?(tenantID: String, studyUID: String, seriesUID: String, sopUID: String) {
+        guard let tenant = TenantID(tenantID), let study = UID(studyUID), let series = UID(seriesUID),
+            let instance = UID(sopUID)
+        else { return nil }
+        self.init(tenant: tenant, study: study, series: series, instance: instance)
+    }
 }

@@ -306,9 +306,7 @@ public final class InstanceFiler: Sendable {
         let own = try fileSystem.open(spoolPath, forWriting: false)
         let other = try fileSystem.open(path, forWriting: false)
         // A name given before a crash, or in an attempt whose sync failed.
-        if try own.identity() == other.identity() {
-            return .stored
-        }
+        if try own.identity() == other.identity() { return .stored }
         let existing = try Provenance.read(other)
         if let existing, existing.0.dataSetSize == provenance.dataSetSize,
             existing.0.dataSetCRC32 == provenance.dataSetCRC32,
@@ -320,10 +318,8 @@ public final class InstanceFiler: Sendable {
             return .duplicate
         }
         switch configuration.policy {
-        case .keep:
-            return .kept
-        case .refuse:
-            return .refused
+        case .keep: return .kept
+        case .refuse: return .refused
         case .replace: break
         }
         if let existing, existing.0.isLater(than: provenance) {

@@ -96,7 +96,7 @@ struct ValueReader {
     /// Goes into an item of a sequence; the data set around it is returned for `leave`. Nil when there is no such item.
     mutating func enter(item index: Int, of element: Element) -> DataSet? {
         let item: DataSet?
-        if index == 0 {
+        if index == 0, element.isSequence {
             item = dataSet.item(element.tag)
         } else {
             let items = dataSet.items(of: element)

@@ -282,6 +282,14 @@ public enum ArchiveSchema {
     /// The table of this name.
     public static func table(_ name: String) -> TableSchema? { tables.first { $0.name == name } }
 
+    /// Creators of the private elements that tables have columns of, by the tags that reserve their blocks in searches and
+    /// answers.
+    public static let privateCreators: [Tag: String] = {
+        let steps = tables.flatMap(\.columns).flatMap(\.steps)
+        let creators = steps.compactMap { step in step.creatorTag.flatMap { tag in step.creator.map { (tag, $0) } } }
+        return Dictionary(creators) { first, _ in first }
+    }()
+
     /// The search key of an attribute; nil when it cannot be searched.
     public static func searchKey(_ path: [Tag]) -> SearchKey? { searchKeys.first { $0.path == path } }
 }

@@ -61,12 +61,12 @@ public struct QIDOInstanceAnswer: Sendable {
     private static let availability = Tag(0x0008_0056)
     private static let retrieveURL = Tag(0x0008_1190)
 
-    private let reader: JSONInstanceReader
+    private let finder: QIDOAttributeFinder
     private let includesAll: Bool
 
     public init(_ query: QIDOQuery) {
         includesAll = query.includesAll
-        reader = JSONInstanceReader(tags: query.returnedTags)
+        finder = QIDOAttributeFinder(query.returnedTags, of: query)
     }
 
     /// Appends the answer's object for one instance.
@@ -90,9 +90,7 @@ public struct QIDOInstanceAnswer: Sendable {
         if includesAll {
             try JSONInstanceReader.forEachAttribute(in: json) { own.append(($0, $1)) }
         } else {
-            var found: [Range<Int>] = []
-            try reader.find(in: json, &found)
-            for (tag, range) in zip(reader.tags, found) where !range.isEmpty { own.append((tag, range)) }
+            own = try finder.find(in: json)
         }
         json.withUnsafeBytes { bytes in
             var writer = DICOMJSONObjectWriter()

@@ -1,4 +1,4 @@
-import DICOMDictionary
+public import DICOMDictionary
 
 /// What a query looks for (PS3.18 10.6).
 public enum QIDOLevel: Int, Hashable, Sendable, CaseIterable, Comparable {
@@ -42,6 +42,8 @@ public struct QIDOQuery: Hashable, Sendable {
     public var includeFields: [AttributePath] = []
     /// How many UIDs the path named: the study's, and the series'.
     public private(set) var pathUIDs = 0
+    /// Whose blocks the request means by private tags at the root, by the tags that reserve them (`resolvePrivateElements`).
+    public internal(set) var privateCreators: [Tag: String] = [:]
     /// What was passed over, for the response's Warning header (`299`).
     public var warnings: [String] = []
 

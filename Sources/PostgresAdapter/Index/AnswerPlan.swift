@@ -50,6 +50,12 @@ struct AnswerPlan {
             guard let own = column.level, own <= level, let root = column.path.first,
                 query.includesAll || wanted.contains(root)
             else { continue }
+            // The request may mean another's elements by these tags.
+            if !query.includesAll, let block = column.steps.first?.creatorTag,
+                let creator = query.privateCreators[block], creator != column.steps.first?.creator
+            {
+                continue
+            }
             let place: Int
             if let known = names.firstIndex(of: column.name) {
                 place = known

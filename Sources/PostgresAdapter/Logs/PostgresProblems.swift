@@ -1,12 +1,13 @@
 public import Archive
 public import ArchiveSchema
 
-/// `dicom_problem_meta` in PostgreSQL.
-public final class PostgresProblems: ProblemStore {
+/// Where problems are looked up: `dicom_problem_meta` in PostgreSQL. They are written, and cleared, with their instances.
+public final class PostgresProblems: Sendable {
     private let pool: PostgresPool
 
     public init(pool: PostgresPool) { self.pool = pool }
 
+    /// The most first.
     public func counts(_ filter: ProblemFilter) throws -> [ProblemCount] {
         let condition = Condition(filter)
         return try pool.retryingOnce { connection throws(PostgresError) in
@@ -27,12 +28,27 @@ public final class PostgresProblems: ProblemStore {
         }
     }
 
+    /// How many instances have such problems.
+    public func instanceCount(_ filter: ProblemFilter) throws -> Int {
+        let condition = Condition(filter)
+        return try pool.retryingOnce { connection throws(PostgresError) in
+            let result = try connection.queryOnce(
+                """
+                SELECT count(*) FROM (SELECT DISTINCT tenant_id, study_uid, series_uid, sop_uid, occasion
+                    FROM dicom_problem_meta WHERE \(condition.sql)) instance
+                """, condition.values, operation: "count problems")
+            return Int(result.integer(0, 0) ?? 0)
+        }
+    }
+
+    /// The last ones first.
     public func latest(_ filter: ProblemFilter, limit: Int) throws -> [DicomProblemMetaRow] {
         let condition = Condition(filter)
         return try rows(
             "WHERE \(condition.sql) ORDER BY updated_time DESC, \(Self.key) LIMIT \(max(0, limit))", condition.values)
     }
 
+    /// All, in the order of their keys, so that those of one instance are together; behind `after`.
     public func page(
         _ filter: ProblemFilter, after: DicomProblemMetaRow?, limit: Int
     ) throws -> [DicomProblemMetaRow] {
@@ -74,6 +90,10 @@ struct Condition {
         if let rule = filter.rule { add("rule =", .text(rule)) }
         if let severity = filter.severity { add("severity =", .text(severity.rawValue)) }
         if let study = filter.studyUID { add("study_uid =", .text(study)) }
+        if let after = filter.after {
+            let key: [PostgresValue] = [.text(after.tenantID), .text(after.studyUID), .text(after.seriesUID)]
+            add("(tenant_id, study_uid, series_uid) >", "(", key, ")")
+        }
         if let since = filter.since { add("updated_time >=", .moment(since)) }
         if !filter.includesCleared { add("state =", .text(ProblemState.open.rawValue)) }
         if filter.isStored {

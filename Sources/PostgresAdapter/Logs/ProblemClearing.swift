@@ -6,16 +6,13 @@ import ArchiveSchema
 enum ProblemClearing {
     /// Makes the temporary tables that `run` looks into.
     static func prepare(_ connection: PostgresConnection, _ logs: LogRows) throws(PostgresError) {
-        if logs.objects.isEmpty && logs.problems.isEmpty { return }
+        if logs.objects.isEmpty { return }
         for stage in [RowStage.objects, .problems] { try connection.once(stage.create, operation: "write logs") }
     }
 
     /// To be run when the batch's logs were inserted, and are still in the temporary tables.
     static func run(_ connection: PostgresConnection, after logs: LogRows) throws(PostgresError) {
         if !logs.objects.isEmpty { try connection.query(clearFormer, operation: "clear problems") }
-        if logs.problems.contains(where: { $0.severity == ProblemSeverity.refused.rawValue }) {
-            try connection.query(clearOvertaken, operation: "clear problems")
-        }
     }
 
     /// To be run after `run`, for other stores that have to hear of it.
@@ -24,15 +21,12 @@ enum ProblemClearing {
     static func cleared(
         _ connection: PostgresConnection, after logs: LogRows
     ) throws(PostgresError) -> [DicomProblemMetaRow] {
-        if logs.objects.isEmpty && logs.problems.isEmpty { return [] }
+        if logs.objects.isEmpty { return [] }
         let result = try connection.query(
             """
             SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM (
-                SELECT p.* FROM dicom_problem_meta p JOIN \(RowStage.objects.stageName) o ON \(isOfInstance)
-                WHERE p.state = '\(ProblemState.cleared.rawValue)'
-                UNION
-                SELECT p.* FROM dicom_problem_meta p JOIN \(RowStage.problems.stageName) s
-                    ON (\(key("p"))) = (\(key("s")))
+                SELECT DISTINCT p.* FROM dicom_problem_meta p
+                JOIN \(RowStage.objects.stageName) o ON \(isOfInstance)
                 WHERE p.state = '\(ProblemState.cleared.rawValue)') cleared
             """, operation: "clear problems")
         // Made by the very columns that it reads.
@@ -58,16 +52,6 @@ enum ProblemClearing {
         FROM \(RowStage.objects.stageName) o
         WHERE \(isOfInstance) AND \(isOpen)
             AND (\(key("p"))) NOT IN (SELECT \(key("s")) FROM \(RowStage.problems.stageName) s)
-        """
-
-    /// Refusals that come after the instance was received all the same: the two have different roads.
-    private static let clearOvertaken = """
-        \(clear)
-        FROM \(RowStage.problems.stageName) s
-        JOIN dicom_image_meta i ON i.tenant_id = s.tenant_id AND i.sop_uid = s.sop_uid
-        WHERE (\(key("p"))) = (\(key("s"))) AND \(isOpen) AND p.severity = '\(ProblemSeverity.refused.rawValue)'
-            AND s.study_uid IN (i.study_uid, '') AND s.series_uid IN (i.series_uid, '')
-            AND i.created_time > s.created_time
         """
 
     private static func key(_ alias: String) -> String {

@@ -3,7 +3,7 @@ import ArchiveSchema
 
 /// Another run works on the same now.
 public struct ReindexBusy: Error, CustomStringConvertible {
-    /// `table.column`, or `files`.
+    /// `table.column`, `files` or `problems`.
     public let subject: String
     public var description: String {
         "another run is at \(subject) now; it goes on by itself, and so does this one if it is begun again after it"
@@ -55,7 +55,7 @@ public final class ReindexJournal {
         let result = try connection.query(
             """
             UPDATE reindex_job SET at_tenant = '', at_study = '', at_series = '', done = 0, changed = 0, failed = 0,
-                started_time = clock_timestamp()
+                since_time = $6, started_time = clock_timestamp()
             WHERE job_id = $1 AND EXISTS (
                 SELECT FROM incomplete_column WHERE since_time > $2 AND tenant_id IN ('', $3)
                     AND column_name <> '' AND ($4 OR table_name || '.' || column_name = ANY ($5)))
@@ -63,7 +63,7 @@ public final class ReindexJournal {
             """,
             [
                 .int8(job.id), .moment(job.startedTime), .text(scope.tenantID ?? ""), .bool(scope.kind == .files),
-                .textArray(scope.columns),
+                .textArray(scope.columns), Self.since(scope),
             ], operation: "begin a job")
         return result.rowCount > 0 ? Self.job(result, scope) : job
     }
@@ -73,10 +73,11 @@ public final class ReindexJournal {
         let result = try connection.query(
             """
             SELECT \(Self.columns) FROM reindex_job
-            WHERE kind = $1 AND columns = $2 AND tenant_id = $3 AND since_time IS NOT DISTINCT FROM $4
-                AND finished_time IS NULL
+            WHERE kind = $1 AND columns = $2 AND tenant_id = $3 AND finished_time IS NULL
+                AND (since_time IS NOT DISTINCT FROM $4::timestamptz OR $5 AND abs(extract(
+                    epoch FROM (started_time - since_time) - (clock_timestamp() - $4::timestamptz))) < \(Self.sameSpanSeconds))
             ORDER BY job_id DESC LIMIT 1
-            """, Self.values(scope), operation: "look for a job")
+            """, Self.values(scope) + [.bool(scope.isSinceRelative)], operation: "look for a job")
         return result.rowCount > 0 ? Self.job(result, scope) : nil
     }
 
@@ -103,21 +104,26 @@ public final class ReindexJournal {
             try connection.query(
                 "UPDATE reindex_job SET finished_time = clock_timestamp() WHERE job_id = $1", [.int8(job.id)],
                 operation: "finish a job")
-            if job.scope.since != nil || job.scope.kind == .columns && job.failed > 0 { return }
-            // What is complete for all is so for each; what is made anew from the files has all its columns.
-            var columns: [(table: String, column: String)?] = [nil]
-            if job.scope.kind == .columns { columns = Self.incomplete(job.scope).map { Optional($0) } }
-            for column in columns {
-                try connection.query(
-                    """
-                    DELETE FROM incomplete_column WHERE (tenant_id = $1 OR $1 = '') AND since_time <= $4
-                        AND ($2::text IS NULL OR table_name = $2 AND column_name = $3)
-                    """,
-                    [
-                        .text(job.scope.tenantID ?? ""), column.map { .text($0.table) } ?? .null,
-                        .text(column?.column ?? ""), .moment(job.startedTime),
-                    ], operation: "finish a job")
-            }
+            if job.scope.since != nil || job.scope.kind == .problems { return }
+            if job.scope.isOfColumns && job.failed > 0 { return }
+            // What is made anew from the files has all its columns.
+            let columns: PostgresValue = job.scope.isOfColumns ? .textArray(job.scope.columns) : .null
+            // What is complete for all is so for each; what was incomplete for all, and is complete for one, is so for the
+            // others that are there.
+            try connection.query(
+                """
+                WITH done AS (
+                    DELETE FROM incomplete_column
+                    WHERE (tenant_id IN ('', $1) OR $1 = '') AND since_time <= $2
+                        AND ($3::text[] IS NULL OR table_name || '.' || column_name = ANY ($3))
+                    RETURNING *)
+                INSERT INTO incomplete_column (table_name, column_name, tenant_id, since_time)
+                SELECT d.table_name, d.column_name, t.tenant_id, d.since_time
+                FROM done d CROSS JOIN (SELECT DISTINCT tenant_id FROM dicom_state_meta) t
+                WHERE $1 <> '' AND d.tenant_id = '' AND t.tenant_id <> $1
+                ON CONFLICT DO NOTHING
+                """, [.text(job.scope.tenantID ?? ""), .moment(job.startedTime), columns],
+                operation: "finish a job")
         }
     }
 
@@ -125,7 +131,7 @@ public final class ReindexJournal {
 
     /// One lock for each column, so that runs of different ones do not hinder each other.
     private func lock(_ scope: ReindexJob.Scope) throws {
-        for subject in scope.kind == .files ? ["files"] : scope.columns {
+        for subject in scope.isOfColumns ? scope.columns : [scope.kind.rawValue] {
             // The session of a run that was killed a moment ago may not have ended yet.
             for attempt in 0... {
                 let result = try connection.query(
@@ -143,37 +149,33 @@ public final class ReindexJournal {
 
     /// Empty names stand for everything. Only part of the files makes nothing incomplete that was not so before.
     private static func incomplete(_ scope: ReindexJob.Scope) -> [(table: String, column: String)] {
-        if scope.kind == .files { return scope.since == nil ? [("", "")] : [] }
+        if !scope.isOfColumns { return scope.kind == .files && scope.since == nil ? [("", "")] : [] }
         return scope.columns.compactMap { name in
             let parts = name.split(separator: ".", maxSplits: 1)
             return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
         }
     }
 
-    private static let columns = "job_id, at_tenant, at_study, at_series, done, changed, failed, started_time"
+    private static let columns =
+        "job_id, at_tenant, at_study, at_series, done, changed, failed, started_time, since_time"
+    /// By how much two spans may differ, and be the same.
+    private static let sameSpanSeconds = 60
 
     private static func values(_ scope: ReindexJob.Scope) -> [PostgresValue] {
-        [
-            .text(scope.kind.rawValue), .textArray(scope.columns), .text(scope.tenantID ?? ""),
-            .timestamp(microseconds: scope.since.map { $0.microsecondsSince1970 - PostgresValue.epochMicroseconds }),
-        ]
+        [.text(scope.kind.rawValue), .textArray(scope.columns), .text(scope.tenantID ?? ""), since(scope)]
     }
+
+    private static func since(_ scope: ReindexJob.Scope) -> PostgresValue { scope.since.map { .moment($0) } ?? .null }
 
     private static func job(_ result: PostgresResult, _ scope: ReindexJob.Scope) -> ReindexJob {
         func text(_ column: Int) -> String { result.string(0, column) ?? "" }
         func number(_ column: Int) -> Int { Int(result.integer(0, column) ?? 0) }
+        var scope = scope
+        scope.since = result.timestamp(0, 8)
         let position = SeriesIdentity(tenantID: text(1), studyUID: text(2), seriesUID: text(3))
         return ReindexJob(
             scope: scope, id: result.integer(0, 0) ?? 0, position: position.seriesUID.isEmpty ? nil : position,
             done: number(4), changed: number(5), failed: number(6),
-            startedTime: Timestamp(
-                microsecondsSince1970: (result.integer(0, 7) ?? 0) + PostgresValue.epochMicroseconds))
-    }
-}
-
-extension PostgresValue {
-    /// NULL, as a timestamp, when there is none.
-    fileprivate static func timestamp(microseconds: Int64?) -> PostgresValue {
-        microseconds.map { .timestamp(microseconds: $0) } ?? .null
+            startedTime: result.timestamp(0, 7) ?? .now)
     }
 }

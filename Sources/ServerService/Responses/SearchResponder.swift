@@ -32,7 +32,8 @@ struct SearchResponder: Sendable {
         var warnings = query.warnings
         let wanted = query.limit ?? .max
         query.limit = min(wanted, maximumResults)
-        let ignored = level == .instances ? [] : removeUnsupported(&query)
+        var ignored = query.resolvePrivateElements(ArchiveSchema.privateCreators).map(\.description)
+        if level != .instances { ignored += removeUnsupported(&query) }
         if !ignored.isEmpty {
             warnings.append(
                 "The following attributes are not supported for matching on this level and were ignored: "
@@ -93,7 +94,7 @@ struct SearchResponder: Sendable {
             if extra.isEmpty {
                 body += object
             } else {
-                try append(object, with: extra, of: shown, &body)
+                try append(object, with: extra, of: shown, query, &body)
             }
         }
         return answer.isPartial ? .partial : .all
@@ -102,7 +103,8 @@ struct SearchResponder: Sendable {
     /// An object of the index, with attributes that it lacks taken from the metadata of the representative. Of a sequence
     /// the index has some attributes at most, so it is taken from there too.
     private func append(
-        _ object: [UInt8], with tags: [Tag], of shown: IndexAnswer.Representative, _ body: inout [UInt8]
+        _ object: [UInt8], with tags: [Tag], of shown: IndexAnswer.Representative, _ query: QIDOQuery,
+        _ body: inout [UInt8]
     ) throws {
         var own: [(Tag, Range<Int>)] = []
         try JSONInstanceReader.forEachAttribute(in: object.span.bytes) { own.append(($0, $1)) }
@@ -113,10 +115,8 @@ struct SearchResponder: Sendable {
             body += object
             return
         }
-        let reader = JSONInstanceReader(tags: missing)
-        var found: [Range<Int>] = []
-        try reader.find(in: json.span.bytes, &found)
-        var all = zip(reader.tags, found).filter { !$0.1.isEmpty }.map { ($0.0, json[$0.1]) }
+        let found = try QIDOAttributeFinder(missing, of: query).find(in: json.span.bytes)
+        var all = found.map { ($0.0, json[$0.1]) }
         let whole = Set(all.map(\.0))
         for (tag, range) in own where !whole.contains(tag) { all.append((tag, object[range])) }
         all.sort { $0.0.rawValue < $1.0.rawValue }

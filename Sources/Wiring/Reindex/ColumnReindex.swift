@@ -40,25 +40,18 @@ public struct ColumnReindex: Sendable {
         defer { backends.close() }
         if backends.publishesRows, columns.areOfInstances {
             // Doris takes whole rows only, and the database has none of these: the files have all that is in them.
-            return try FileReindex(settings, connection: connection, options: options).run(
+            return try FileReindex(settings, connection: connection, options: options, columns: columns.names).run(
                 progress: progress, failure: failure)
         }
         let fill = ColumnFill(pool: try backends.database(), columns: columns)
-        let filter = ColumnFill.Filter(tenantID: options.tenant?.value, since: options.since)
         let folder = DataFolder(settings[WadoSettings.data])
         try EmptyFolder.check(folder.json, tenant: options.tenant, IndexInventory(pool: try backends.database()))
         let journal = try ReindexJournal(connection)
         var job: ReindexJob?
-        if !options.isDryRun {
-            job = try journal.begin(
-                ReindexJob.Scope(
-                    .columns, columns: columns.names, tenantID: options.tenant?.value, since: options.since))
-        }
-        var state = ReindexProgress()
-        state.isContinued = job?.position != nil
-        state.done = job?.done ?? 0
-        state.changed = job?.changed ?? 0
-        state.failed = job?.failed ?? 0
+        if !options.isDryRun { job = try journal.begin(options.scope(.columns, columns.names)) }
+        let filter = ColumnFill.Filter(
+            tenantID: options.tenant?.value, since: job.map(\.scope.since) ?? options.since)
+        var state = ReindexProgress(job)
         let left = try fill.count(filter, after: job?.position).instances
         let total = max(1, state.done + left)
         state.fractionBefore = Double(state.done) / Double(total)
@@ -93,9 +86,7 @@ public struct ColumnReindex: Sendable {
             progress(state)
             if let position = batch.position, job != nil {
                 job?.position = position
-                job?.done = state.done
-                job?.changed = state.changed
-                job?.failed = state.failed
+                job?.take(state)
                 if let job { try journal.advance(job) }
             }
             limit.spend(batch.instanceCount)

@@ -12,14 +12,18 @@ public struct FileReindex {
     private let settings: Settings
     private let connection: String
     private let options: ReindexOptions
+    private let columns: [String]
     /// Instances that a thread indexes between two looks at the whole.
     private static let part = 500
 
-    /// - Parameter connection: libpq's connection string of the archive's database, which has its schema.
-    public init(_ settings: Settings, connection: String, options: ReindexOptions) {
+    /// - Parameters:
+    ///   - connection: libpq's connection string of the archive's database, which has its schema.
+    ///   - columns: `table.column` of those that it is done for; empty: for everything.
+    public init(_ settings: Settings, connection: String, options: ReindexOptions, columns: [String] = []) {
         self.settings = settings
         self.connection = connection
         self.options = options
+        self.columns = columns
     }
 
     /// Runs to the end.
@@ -39,19 +43,17 @@ public struct FileReindex {
         try EmptyFolder.check(folder.store, tenant: options.tenant, inventory)
         var journal: ReindexJournal?
         var job: ReindexJob?
+        var options = options
         if !options.isDryRun {
             let opened = try ReindexJournal(connection)
-            job = try opened.begin(
-                ReindexJob.Scope(.files, tenantID: options.tenant?.value, since: options.since))
+            job = try opened.begin(options.scope(columns.isEmpty ? .files : .columnsFromFiles, columns))
+            options.since = job?.scope.since
             journal = opened
         }
         let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
         let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)
-        var state = ReindexProgress()
-        state.isContinued = job?.position != nil
-        state.done = job?.done ?? 0
-        state.failed = job?.failed ?? 0
+        var state = ReindexProgress(job)
         state.fractionBefore = job?.position == nil ? 0 : Self.fraction(walk)
         var limit = RateLimit(perSecond: options.rate)
         let part = limit.share(of: Self.part)
@@ -72,9 +74,7 @@ public struct FileReindex {
                 progress(state)
                 limit.spend(group.count)
             }
-            job?.done = state.done
-            job?.changed = state.changed
-            job?.failed = state.failed
+            job?.take(state)
             if let job { try journal?.advance(job) }
         }
         state.fraction = 1

@@ -5,7 +5,7 @@ internal import PostgresAdapter
 public import ServiceKit
 
 /// Tries the instances of open problems again (`wado reindex --problems`): each is indexed anew from its file, and what is
-/// well now is cleared as at any reception.
+/// well now is cleared as at any reception. A run that was killed is taken up at the series it was at.
 public struct ProblemReindex {
     private let settings: Settings
     private let connection: String
@@ -29,12 +29,24 @@ public struct ProblemReindex {
     /// - Parameters:
     ///   - progress: is called after each step.
     ///   - failure: is called for each instance that cannot be indexed still.
+    /// - Throws: `ReindexBusy`, `EmptyFolder`; or what stands in the way: beginning again goes on there.
     public func run(
         progress: (ReindexProgress) -> Void, failure: (ReindexFailure) -> Void
     ) throws -> ReindexProgress {
         let threads = settings[WadoSettings.consumerThreads]
         let backends = try Backends(settings, connection: connection, sessions: threads + 1)
         defer { backends.close() }
+        let folder = DataFolder(settings[WadoSettings.data])
+        try EmptyFolder.check(folder.store, tenant: options.tenant, IndexInventory(pool: try backends.database()))
+        var journal: ReindexJournal?
+        var job: ReindexJob?
+        var options = options
+        if !options.isDryRun {
+            let opened = try ReindexJournal(connection)
+            job = try opened.begin(options.scope(.problems, rule.map { [$0] } ?? []))
+            options.since = job?.scope.since
+            journal = opened
+        }
         let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
         let problems = PostgresProblems(pool: try backends.database())
@@ -42,36 +54,39 @@ public struct ProblemReindex {
         filter.tenantID = options.tenant?.value
         filter.rule = rule
         filter.isStored = true
-        let total = try problems.counts(filter).reduce(0) { $0 + $1.problems }
-        var state = ReindexProgress()
+        filter.after = job?.position
+        var state = ReindexProgress(job)
+        var seen = state.done
+        let total = max(1, seen + (try problems.instanceCount(filter)))
+        state.fractionBefore = Double(seen) / Double(total)
         var limit = RateLimit(perSecond: options.rate)
         let rowsAtOnce = limit.share(of: Self.rowsAtOnce)
-        var (seen, last): (Int, DicomProblemMetaRow?) = (0, nil)
+        var last: DicomProblemMetaRow?
         while true {
             // What is cleared meanwhile lies behind, and of what is found meanwhile the instance was just tried.
             let rows = try problems.page(filter, after: last, limit: rowsAtOnce)
-            guard !rows.isEmpty else { return state }
+            if rows.isEmpty { break }
             var instances: [InstanceIdentity] = []
-            var previous = last.flatMap(Self.instance)
-            for instance in rows.compactMap(Self.instance) where instance != previous {
+            var previous = last?.instance
+            for instance in rows.compactMap(\.instance) where instance != previous {
                 instances.append(instance)
                 previous = instance
             }
             let outcome = try crew.run(instances.chunks(of: max(1, instances.count / threads)).map(Array.init))
             for failed in outcome.failures { failure(ReindexFailure(failed)) }
             state.add(outcome)
-            seen += rows.count
+            seen += instances.count
+            // The last series may go on with the next rows.
+            if let position = rows.last(where: { $0.series != rows.last?.series })?.series { job?.position = position }
             last = rows.last
-            state.fraction = min(1, Double(seen) / Double(max(1, total)))
+            state.fraction = min(1, Double(seen) / Double(total))
             progress(state)
+            job?.take(state)
+            if let job { try journal?.advance(job) }
             limit.spend(instances.count)
         }
-    }
-
-    private static func instance(_ row: DicomProblemMetaRow) -> InstanceIdentity? {
-        guard let tenant = TenantID(row.tenantID), let study = UID(row.studyUID), let series = UID(row.seriesUID),
-            let instance = UID(row.sopUID)
-        else { return nil }
-        return InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance)
+        state.fraction = 1
+        if let job { try journal?.finish(job) }
+        return state
     }
 }

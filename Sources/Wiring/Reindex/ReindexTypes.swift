@@ -7,12 +7,19 @@ public struct ReindexOptions: Sendable {
     public var tenant: TenantID?
     /// Only what was received then or later; nil: all.
     public var since: Timestamp?
+    /// `since` was said as a span of time before now.
+    public var isSinceRelative = false
     /// Counts only.
     public var isDryRun = false
     /// Instances a second at most; nil: as fast as it goes.
     public var rate: Int?
 
     public init() {}
+
+    func scope(_ kind: ReindexJob.Scope.Kind, _ columns: [String] = []) -> ReindexJob.Scope {
+        ReindexJob.Scope(
+            kind, columns: columns, tenantID: tenant?.value, since: since, isSinceRelative: isSinceRelative)
+    }
 }
 
 /// How far a run is.
@@ -31,6 +38,22 @@ public struct ReindexProgress: Sendable {
     public var fractionBefore = 0.0
     /// True when it took up what an earlier run had begun.
     public var isContinued = false
+}
+
+extension ReindexProgress {
+    /// With what an earlier run of the job had done.
+    init(_ job: ReindexJob?) {
+        isContinued = job?.position != nil
+        done = job?.done ?? 0
+        changed = job?.changed ?? 0
+        failed = job?.failed ?? 0
+    }
+}
+
+extension ReindexJob {
+    mutating func take(_ progress: ReindexProgress) {
+        (done, changed, failed) = (progress.done, progress.changed, progress.failed)
+    }
 }
 
 /// An instance that something is wrong with. Without patient data.

@@ -5,21 +5,18 @@ internal import Wiring
 
 /// `wado logs`: the last rows of the log tables.
 enum LogsCommand {
-    static let options = [
-        (flag: "--since D", meaning: "a day (2026-11-01), a moment, or how long ago (7d, 12h, 90m)"),
-        (flag: "--study UID", meaning: "of one study"), (flag: "--trace ID", meaning: "of one request or reception"),
-        (flag: "--tenant T", meaning: "of one tenant"),
-        (flag: "--tail N", meaning: "the last N; 20 for people, 100,000 for scripts"),
-        (flag: "--json, --csv", meaning: "for scripts"),
-    ]
+    static let options: [CommandOption] =
+        [
+            .since, .study, CommandOption("--trace", takes: "ID", "of one request or reception"), .tenant,
+            CommandOption("--tail", takes: "N", "the last N; 20 for people, 100,000 for scripts"),
+        ] + CommandOption.forms
 
     /// Rows when nothing is said, and at most.
     private static let listed = 20
     private static let most = 100_000
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let options = try CommandOptions(
-            arguments, flags: OutputForm.flags, options: ["--since", "--study", "--trace", "--tenant", "--tail"])
+        let options = try CommandOptions(arguments, options)
         let form = try OutputForm(options)
         let settings = try Main.settings(options.rest, maximumArguments: 1)
         let name = settings.arguments.first ?? LogTable.access.rawValue

@@ -6,8 +6,6 @@ internal import ServiceKit
 enum OutputForm {
     case text, json, csv
 
-    static let flags: Set<String> = ["--json", "--csv"]
-
     init(_ options: CommandOptions) throws(SettingsError) {
         switch (options.has("--json"), options.has("--csv")) {
         case (true, true): throw SettingsError(problems: ["--json and --csv exclude each other"])
@@ -46,12 +44,18 @@ enum OutputForm {
 extension CommandOptions {
     /// `--since`: a day, a moment, or how long ago: `90m`, `12h`, `7d`.
     func since() throws(SettingsError) -> Timestamp? {
+        guard let seconds = sinceSeconds else { return try time("--since") }
+        return Timestamp(microsecondsSince1970: Timestamp.now.microsecondsSince1970 - seconds * 1_000_000)
+    }
+
+    /// `--since` says how long ago.
+    var isSinceRelative: Bool { sinceSeconds != nil }
+
+    private var sinceSeconds: Int64? {
         let units: [Character: Int64] = ["m": 60, "h": 3_600, "d": 86_400]
-        if let text = self["--since"], let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()),
-            (0..<100_000).contains(count)
-        {
-            return Timestamp(microsecondsSince1970: Timestamp.now.microsecondsSince1970 - count * unit * 1_000_000)
-        }
-        return try time("--since")
+        guard let text = self["--since"], let unit = text.last.flatMap({ units[$0] }),
+            let count = Int64(text.dropLast()), (0..<100_000).contains(count)
+        else { return nil }
+        return count * unit
     }
 }

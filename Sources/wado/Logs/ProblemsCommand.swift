@@ -6,24 +6,20 @@ internal import Wiring
 
 /// `wado problems`: what was odd with instances.
 enum ProblemsCommand {
-    static let options = [
-        (flag: "--rule R", meaning: "of this rule; docs/problems.md has all"),
-        (flag: "--severity S", meaning: "info, warning, error or refused"),
-        (flag: "--since D", meaning: "a day (2026-11-01), a moment, or how long ago (7d, 12h, 90m)"),
-        (flag: "--study UID", meaning: "of one study"), (flag: "--tenant T", meaning: "of one tenant"),
-        (flag: "--all", meaning: "also those that are cleared"),
-        (flag: "--tail N", meaning: "the last N; 20 for people, all for scripts"),
-        (flag: "--json, --csv", meaning: "for scripts"),
-    ]
+    static let options: [CommandOption] =
+        [
+            CommandOption("--rule", takes: "R", "of this rule; docs/problems.md has all"),
+            CommandOption("--severity", takes: "S", "info, warning, error or refused"), .since, .study, .tenant,
+            CommandOption("--all", "also those that are cleared"),
+            CommandOption("--tail", takes: "N", "the last N; 20 for people, all for scripts"),
+        ] + CommandOption.forms
 
     /// Rows listed when nothing is said.
     private static let listed = 20
     private static let page = 1_000
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let options = try CommandOptions(
-            arguments, flags: OutputForm.flags.union(["--all"]),
-            options: ["--rule", "--severity", "--since", "--study", "--tenant", "--tail"])
+        let options = try CommandOptions(arguments, options)
         let form = try OutputForm(options)
         var filter = ProblemFilter()
         filter.rule = options["--rule"]

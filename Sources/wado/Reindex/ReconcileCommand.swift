@@ -5,15 +5,14 @@ internal import Wiring
 
 /// `wado reconcile`: whether files, index and metadata agree; exit status 2 when they do not.
 enum ReconcileCommand {
-    static let options = [
-        (flag: "--repair", meaning: "makes rows, metadata and counts anew from the files, where they are wrong"),
-        (flag: "--tenant T", meaning: "of one tenant"),
+    static let options: [CommandOption] = [
+        CommandOption("--repair", "makes rows, metadata and counts anew from the files, where they are wrong"), .tenant,
     ]
 
     private static let listed = 1_000
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let command = try CommandOptions(arguments, flags: ["--repair"], options: ["--tenant"])
+        let command = try CommandOptions(arguments, options)
         let settings = try RunningArchive.settingsOfItsBus(try Main.settings(command.rest))
         let tenant = try command.tenant()
         let repairs = command.has("--repair")

@@ -5,22 +5,19 @@ internal import Wiring
 
 /// `wado reindex`: brings what is indexed in line with the files, or with a new column.
 enum ReindexCommand {
-    static let options = [
-        (flag: "--columns C,..", meaning: "fills these columns of old rows from stored metadata"),
-        (flag: "--from-files", meaning: "makes index, metadata and logs anew from the DICOM files"),
-        (flag: "--problems", meaning: "tries stored instances with open problems again"),
-        (flag: "--rule R", meaning: "only problems of this rule"), (flag: "--tenant T", meaning: "of one tenant"),
-        (flag: "--since D", meaning: "what came since a day (2026-11-01), a moment, or for so long (7d, 12h, 90m)"),
-        (flag: "--rate N", meaning: "at most so many instances a second"),
-        (flag: "--dry-run", meaning: "counts, lists what has errors, and writes nothing"),
+    static let options: [CommandOption] = [
+        CommandOption("--columns", takes: "C,..", "fills these columns of old rows from stored metadata"),
+        CommandOption("--from-files", "makes index, metadata and logs anew from the DICOM files"),
+        CommandOption("--problems", "tries stored instances with open problems again"),
+        CommandOption("--rule", takes: "R", "only problems of this rule"), .tenant, .since,
+        CommandOption("--rate", takes: "N", "at most so many instances a second"),
+        CommandOption("--dry-run", "counts, lists what has errors, and writes nothing"),
     ]
 
     private static let kinds = ["--columns", "--from-files", "--problems"]
 
     static func run(_ arguments: [String]) throws -> Int32 {
-        let command = try CommandOptions(
-            arguments, flags: ["--from-files", "--problems", "--dry-run"],
-            options: ["--columns", "--rule", "--tenant", "--since", "--rate"])
+        let command = try CommandOptions(arguments, options)
         let settings = try RunningArchive.settingsOfItsBus(try Main.settings(command.rest))
         guard kinds.filter(command.has).count == 1 else {
             throw SettingsError(problems: ["say what: --columns NAME[,NAME..], --from-files, or --problems"])
@@ -31,6 +28,7 @@ enum ReindexCommand {
         var options = ReindexOptions()
         options.isDryRun = command.has("--dry-run")
         options.since = try command.since()
+        options.isSinceRelative = command.isSinceRelative
         options.rate = try command.number("--rate")
         options.tenant = try command.tenant()
         let database = try RunningArchive.database(settings)

@@ -2,22 +2,12 @@ import Archive
 import ArchiveSchema
 import DICOMCore
 import DICOMDictionary
-import ServiceKit
-import Synchronization
 import Testing
 
 struct ProblemTests {
     private static let subject = InstanceProblems.Subject(
         tenantID: "t1", studyUID: "1.2", seriesUID: "1.2.3", sopUID: "1.2.3.4", traceID: "trace", sourceIP: "::1",
         sourceAE: "CT1", workerNodeID: "n", createdTime: Timestamp(microsecondsSince1970: 1))
-
-    private static func rows(_ count: Int) -> [DicomProblemMetaRow] {
-        (0..<count).map { number in
-            var problems = InstanceProblems()
-            problems.add("rule-\(number)", .info)
-            return problems.rows(of: subject, by: "test", seen: .now)[0]
-        }
-    }
 
     @Test func oneRowAPlaceAndOneForTheRest() {
         var problems = InstanceProblems()
@@ -46,7 +36,9 @@ struct ProblemTests {
     }
 
     @Test func clearingIsTheSameKeyAtALaterTime() {
-        let row = Self.rows(1)[0]
+        var problems = InstanceProblems()
+        problems.add("not-a-date", .error)
+        let row = problems.rows(of: Self.subject, by: "test", seen: Timestamp(microsecondsSince1970: 5))[0]
         let cleared = row.cleared(by: "wado reindex", version: "2", at: .now)
         #expect(
             cleared.state == "cleared" && cleared.updatedTime >= row.updatedTime && cleared.program == "wado reindex")
@@ -86,51 +78,5 @@ struct ProblemTests {
         problems.add(warningsOf: dataSet)
         let rows = problems.rows(of: Self.subject, by: "test", seen: .now)
         #expect(rows.map(\.tagPath) == ["(0040,0275)[0](0040,0007)"] && rows.map(\.occurrences) == [2])
-    }
-
-    private final class Bus: EventBus, EventProducer {
-        struct Down: Error {}
-        let isDown = Mutex(true)
-        let published = Monitor<[Message]>([])
-        let attempts = Monitor(0)
-
-        func makeProducer() throws -> any EventProducer { self }
-        func makeConsumer(group: String, topics: [Topic]) throws -> any EventConsumer { throw Down() }
-        func lag(group: String, topic: Topic) throws -> Int64 { 0 }
-        func publish(_ messages: [Message], to topic: Topic) throws {
-            attempts.withLock { $0 += 1 }
-            if isDown.withLock({ $0 }) || topic != .problem { throw Down() }
-            published.withLock { $0 += messages }
-        }
-        func close() {}
-    }
-
-    @Test func reportsWaitForTheBusWithinABound() throws {
-        let bus = Bus()
-        let metrics = MetricsRegistry()
-        let reporter = ProblemReporter(bus: bus, capacity: 1_200, logger: .silent, metrics: metrics)
-        try reporter.start()
-        defer { reporter.stop() }
-        let rows = Self.rows(1_500)
-        for start in stride(from: 0, to: 1_500, by: 100) { reporter.report(Array(rows[start..<start + 100])) }
-        #expect(reporter.pending == 1_200)
-        #expect(bus.attempts.wait(milliseconds: 20_000) { $0 >= 2 ? true : nil } == true)
-        bus.isDown.withLock { $0 = false }
-        let published = bus.published.wait(milliseconds: 20_000) { $0.count >= 1_200 ? $0 : nil } ?? []
-        #expect(try published.map { try DicomProblemMetaRow(json: $0.value) } == Array(rows[..<1_200]))
-        #expect(Set(published.map(\.key)).count == 1)
-        let text = String(decoding: metrics.text(), as: UTF8.self)
-        #expect(text.contains("wado_problems_dropped_total 300"))
-    }
-
-    @Test func whatCannotBePublishedAtTheEndIsCounted() throws {
-        let bus = Bus()
-        let metrics = MetricsRegistry()
-        let reporter = ProblemReporter(bus: bus, logger: .silent, metrics: metrics)
-        try reporter.start()
-        reporter.report(Self.rows(7))
-        reporter.stop()
-        #expect(reporter.pending == 0)
-        #expect(String(decoding: metrics.text(), as: UTF8.self).contains("wado_problems_dropped_total 7"))
     }
 }

@@ -111,6 +111,82 @@ struct ReindexJournalTests {
         #expect(try !isMarked())
     }
 
+    /// "Of the last week" said again tomorrow is the job of yesterday, which goes on; another span is another job.
+    @Test func aSpanOfTimeIsTheSameJobLater() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let session = try PostgresConnection(connection)
+        func ago(_ seconds: Int64, isRelative: Bool = true) -> ReindexJob.Scope {
+            let since = Timestamp(microsecondsSince1970: Timestamp.now.microsecondsSince1970 - seconds * 1_000_000)
+            return ReindexJob.Scope(.files, since: since, isSinceRelative: isRelative)
+        }
+        let journal = try ReindexJournal(connection)
+        var job = try journal.begin(ago(604_800))
+        let since = job.scope.since
+        job.position = SeriesIdentity(tenantID: "t1", studyUID: "1.2", seriesUID: "1.3")
+        try journal.advance(job)
+        try session.run(
+            """
+            UPDATE reindex_job SET started_time = started_time - interval '1 day',
+                since_time = since_time - interval '1 day'
+            """, operation: "a day passes")
+        let again = try #require(try journal.unfinished(ago(604_800)))
+        #expect(again.position == job.position && again.id == job.id)
+        #expect(
+            again.scope.since?.microsecondsSince1970 == since.map { $0.microsecondsSince1970 - 86_400_000_000 })
+        #expect(try journal.unfinished(ago(604_800, isRelative: false)) == nil)
+        #expect(try journal.unfinished(ago(604_000)) == nil)
+        #expect(try journal.unfinished(ReindexJob.Scope(.files)) == nil)
+        try journal.finish(again)
+        #expect(try journal.unfinished(ago(604_800)) == nil)
+        // A moment is a moment.
+        let moment = ReindexJob.Scope(.files, since: Timestamp(microsecondsSince1970: 1_700_000_000_000_000))
+        let absolute = try journal.begin(moment)
+        #expect(try journal.unfinished(moment)?.id == absolute.id)
+    }
+
+    /// What is done for one tenant is complete for it, though it was marked for all; the others' keys are not.
+    @Test func oneTenantAfterTheOther() throws {
+        let connection = try TestPostgres.makeArchiveDatabase()
+        let session = try PostgresConnection(connection)
+        var batch = IngestBatch()
+        let time = Timestamp(microsecondsSince1970: 1_700_000_000_000_000)
+        batch.series = ["t1", "t2", "t3"].map { tenant in
+            SeriesUpdate(
+                state: DicomStateMetaRow(
+                    tenantID: tenant, studyUID: "1.2", seriesUID: "1.3", studyUIDHash: "", seriesUIDHash: "",
+                    representativeSOPUID: "1.4", createdTime: time, updatedTime: time), instanceCount: 1)
+        }
+        try PostgresIngestStore(pool: PostgresPool(connection, limit: 1)).write(batch)
+        try session.run(
+            """
+            INSERT INTO incomplete_column (table_name, column_name)
+            VALUES ('dicom_state_meta', 'institution_name'), ('dicom_state_meta', 'modality')
+            """, operation: "migrate")
+        func marks() throws -> [String] {
+            let result = try session.run(
+                "SELECT column_name || ' ' || tenant_id FROM incomplete_column ORDER BY 1", operation: "read")
+            return (0..<result.rowCount).map { result.string($0, 0) ?? "" }
+        }
+        let journal = try ReindexJournal(connection)
+        func run(_ kind: ReindexJob.Scope.Kind, _ tenant: String) throws {
+            let columns = kind == .columnsFromFiles ? scope.columns : []
+            try journal.finish(try journal.begin(ReindexJob.Scope(kind, columns: columns, tenantID: tenant)))
+        }
+        try run(.columnsFromFiles, "t2")
+        #expect(try marks() == ["institution_name t1", "institution_name t3", "modality "])
+        try run(.files, "t1")
+        #expect(try marks() == ["institution_name t3", "modality t2", "modality t3"])
+        try run(.files, "t3")
+        #expect(try marks() == ["modality t2"])
+        // Trying problems again makes nothing complete, and nothing incomplete.
+        let problems = try journal.begin(ReindexJob.Scope(.problems, tenantID: "t2"))
+        #expect(throws: ReindexBusy.self) {
+            try ReindexJournal(connection).begin(ReindexJob.Scope(.problems, columns: ["not-a-date"]))
+        }
+        try journal.finish(problems)
+        #expect(try marks() == ["modality t2"])
+    }
+
     @Test func aColumnThatIsAddedToRowsIsIncomplete() throws {
         let connection = try TestPostgres.makeArchiveDatabase()
         let session = try PostgresConnection(connection)

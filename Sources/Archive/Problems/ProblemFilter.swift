@@ -10,6 +10,8 @@ public struct ProblemFilter: Sendable {
     public var since: Timestamp?
     /// Also those that are cleared.
     public var includesCleared = false
+    /// Only of series behind this one, in the order of their keys.
+    public var after: SeriesIdentity?
     /// Only of instances that are stored, so that they can be tried again: none that was refused.
     public var isStored = false
 
@@ -38,17 +40,14 @@ public struct ProblemCount: Sendable, Equatable {
     }
 }
 
-/// Where problems are looked up (`dicom_problem_meta`). They are written, and cleared, by `LogStore.append`.
-public protocol ProblemStore: Sendable {
-    /// The most first.
-    func counts(_ filter: ProblemFilter) throws -> [ProblemCount]
-    /// The last ones first.
-    func latest(_ filter: ProblemFilter, limit: Int) throws -> [DicomProblemMetaRow]
-    /// All, in the order of their keys, so that those of one instance are together; behind `after`.
-    func page(_ filter: ProblemFilter, after: DicomProblemMetaRow?, limit: Int) throws -> [DicomProblemMetaRow]
-}
-
 extension DicomProblemMetaRow {
+    public var series: SeriesIdentity { SeriesIdentity(tenantID: tenantID, studyUID: studyUID, seriesUID: seriesUID) }
+
+    /// nil when not all of it is known.
+    public var instance: InstanceIdentity? {
+        InstanceIdentity(tenantID: tenantID, studyUID: studyUID, seriesUID: seriesUID, sopUID: sopUID)
+    }
+
     /// The row that clears this one, for `LogRows.problems`.
     /// - Parameters:
     ///   - program: who tried again.
