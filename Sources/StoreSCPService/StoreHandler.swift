@@ -101,12 +101,12 @@ final class StoreHandler: AssociationHandler {
         do throws(FileSystemError) {
             let limit = shared.configuration.maximumInstanceBytes
             if limit > 0, writer.dataSetSize + Int64(bytes.count) > limit {
-                return refuse(Refusal(.tooLarge, "instance larger than the limit"), operation)
+                return refuse(Refusal(.tooLarge, "instance larger than the limit"), operation, at: bytes)
             }
             try writer.append(bytes)
             return nil
         } catch {
-            return refuse(refusal(of: error), operation)
+            return refuse(refusal(of: error), operation, at: bytes)
         }
     }
 
@@ -148,12 +148,19 @@ final class StoreHandler: AssociationHandler {
     }
 
     /// Refuses an operation under way, whose file goes back.
-    private func refuse(_ refusal: Refusal, _ operation: Operation?) -> DIMSEStatus {
+    /// - Parameter bytes: of the data set, that came just now.
+    private func refuse(
+        _ refusal: Refusal, _ operation: Operation?, at bytes: UnsafeRawBufferPointer? = nil
+    ) -> DIMSEStatus {
         if let operation, seen.study == nil, seen.series == nil {
+            // What is still in memory goes to the file, if that takes it.
+            try? operation.writer.write(header: operation.provisionalHeader)
             var head = [UInt8](repeating: 0, count: Self.headBytes)
             let count = pread(
                 operation.writer.descriptor, &head, head.count, off_t(operation.provisionalHeader.count))
-            look(at: Array(head.prefix(max(0, count))), operation.transferSyntax)
+            head.removeLast(head.count - max(0, count))
+            if head.isEmpty, let bytes { head += bytes.prefix(Self.headBytes) }
+            look(at: head, operation.transferSyntax)
         }
         drop()
         return refuse(refusal)

@@ -1,8 +1,12 @@
 """What is odd with instances is told, and nothing of a patient with it."""
 
+import contextlib
 import csv
 import io
 import json
+import os
+import pathlib
+import signal
 import subprocess
 import time
 
@@ -12,7 +16,7 @@ from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode
 
-from conftest import PROGRAMS, ct_slice, eventually
+from conftest import PROGRAMS, Archive, ct_slice, eventually
 
 # Values of the files, each of which could be a patient's.
 SECRETS = ["Secret", "SECRET", "31.02.1999", "a day in spring", "heavy", "Geheim"]
@@ -133,6 +137,39 @@ def test_odd_values_refusals_and_what_is_well_again(archive):
     no_study.StudyInstanceUID = uid.generate_uid()
     assert send(archive, no_study) == 0x0000
     eventually(lambda: rules(archive, no_study) == set(), 60)
+
+
+def children(parent):
+    """The processes that a process has started."""
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if status.read_text().rpartition(")")[2].split()[1] == str(parent):
+                yield int(status.parent.name)
+
+
+def test_a_refusal_survives_a_kill(tmp_path):
+    """The database, which carries the events here, does not answer; the receiver is killed right behind its own answer."""
+    archive = Archive(tmp_path / "data").start()
+    try:
+        postmaster = int(next(archive.data.glob("**/postmaster.pid")).read_text().split()[0])
+        database = [postmaster, *children(postmaster)]
+        refused = [odd(number) for number in range(1, 4)]
+        for process in database:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            for instance in refused:
+                instance.SeriesInstanceUID = ""
+                assert send(archive, instance) == 0xC000
+            os.kill(archive.endpoints["processes"]["wado-storescp"], signal.SIGKILL)
+        finally:
+            for process in database:
+                os.kill(process, signal.SIGCONT)
+        eventually(lambda: all(rules(archive, one) == {"series-uid-invalid"} for one in refused), 90)
+        rows = problems(archive, "--rule", "series-uid-invalid")
+        assert sorted(row["sop_uid"] for row in rows) == sorted(one.SOPInstanceUID for one in refused)
+        assert all(row["study_uid"] == one.StudyInstanceUID for one in refused for row in rows if row["sop_uid"] == one.SOPInstanceUID)
+    finally:
+        assert archive.stop() == 0
 
 
 def test_lists_are_for_scripts_too(archive):

@@ -8,6 +8,7 @@ import KafkaTestSupport
 import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
+import TestSupport
 import Testing
 import Wiring
 
@@ -57,12 +58,11 @@ struct RowPublicationTests {
     /// What was published since it was last asked, when it is as much as is expected.
     private func published(_ counts: [Topic: Int]) throws -> [Topic: [String]] {
         var found: [Topic: [String]] = [:]
-        let sofar = { "\(found.mapValues(\.count))" }
-        try eventually("rows are published", sofar) {
+        try eventually {
             for message in try consumer.poll(limit: 1_000, timeoutMilliseconds: 200) {
                 found[message.topic, default: []].append(String(decoding: message.message.value, as: UTF8.self))
             }
-            return counts.allSatisfy { found[$0, default: []].count >= $1 } ? () : nil
+            return counts.allSatisfy { found[$0, default: []].count >= $1 }
         }
         try consumer.commit()
         return found

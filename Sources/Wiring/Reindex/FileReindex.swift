@@ -67,12 +67,13 @@ public struct FileReindex {
             }
             if instances.isEmpty { break }
             for group in instances.chunks(of: step) {
+                // Before, so that what is done is noted at once.
+                limit.spend(group.count)
                 let outcome = try crew.run(group.chunks(of: part).map(Array.init))
                 for failed in outcome.failures { failure(ReindexFailure(failed)) }
                 state.add(outcome)
                 state.fraction = Self.fraction(walk)
                 progress(state)
-                limit.spend(group.count)
             }
             job?.take(state)
             if let job { try journal?.advance(job) }

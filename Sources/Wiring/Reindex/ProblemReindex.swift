@@ -64,28 +64,32 @@ public struct ProblemReindex {
         var last: DicomProblemMetaRow?
         while true {
             // What is cleared meanwhile lies behind, and of what is found meanwhile the instance was just tried.
-            let rows = try problems.page(filter, after: last, limit: rowsAtOnce)
-            if rows.isEmpty { break }
+            var rows = try problems.page(filter, after: last, limit: rowsAtOnce)
+            guard let first = rows.first?.series, let final = rows.last?.series else { break }
+            // Whole series, if there are several, so that the position is between two.
+            if rows.count == rowsAtOnce, first != final { rows.removeAll { $0.series == final } }
+            if let series = last?.series, series != first, job != nil {
+                job?.position = series
+                job?.take(state)
+                if let job { try journal?.advance(job) }
+            }
             var instances: [InstanceIdentity] = []
             var previous = last?.instance
             for instance in rows.compactMap(\.instance) where instance != previous {
                 instances.append(instance)
                 previous = instance
             }
+            limit.spend(instances.count)
             let outcome = try crew.run(instances.chunks(of: max(1, instances.count / threads)).map(Array.init))
             for failed in outcome.failures { failure(ReindexFailure(failed)) }
             state.add(outcome)
             seen += instances.count
-            // The last series may go on with the next rows.
-            if let position = rows.last(where: { $0.series != rows.last?.series })?.series { job?.position = position }
             last = rows.last
             state.fraction = min(1, Double(seen) / Double(total))
             progress(state)
-            job?.take(state)
-            if let job { try journal?.advance(job) }
-            limit.spend(instances.count)
         }
         state.fraction = 1
+        job?.take(state)
         if let job { try journal?.finish(job) }
         return state
     }
