@@ -42,7 +42,9 @@ struct CommandOptions {
                 values[argument] = ""
             } else if options.contains(name) {
                 guard values[name] == nil else { throw SettingsError(problems: ["\(name) is there twice"]) }
-                guard let value = parts.count > 1 ? String(parts[1]) : left.popFirst(), !value.isEmpty else {
+                guard let value = parts.count > 1 ? String(parts[1]) : left.popFirst(), !value.isEmpty,
+                    !value.hasPrefix("--")
+                else {
                     throw SettingsError(problems: ["\(name) needs a value"])
                 }
                 values[name] = value

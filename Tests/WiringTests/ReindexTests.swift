@@ -252,7 +252,8 @@ import Wiring
         for (arguments, text) in [
             ([], "--columns"), (["--columns", "a", "--from-files"], "--columns"),
             (["--from-files", "--rate", "0"], "--rate"),
-            (["--columns"], "needs a value"), (["--since", "yesterday", "--from-files"], "yesterday"),
+            (["--columns"], "needs a value"), (["--columns", "--dry-run"], "needs a value"),
+            (["--columns", ",,"], "--columns"), (["--since", "yesterday", "--from-files"], "yesterday"),
             (["--from-files", "--tenant", "a/b"], "a/b"), (["--frmo-files"], "frmo"),
         ] {
             let result = try Programs.run("wado", ["reindex"] + arguments)

@@ -69,7 +69,8 @@ enum ProblemsCommand {
             let times = row.occurrences > 1 ? ["\(row.occurrences) times"] : []
             let detail = (times + (row.detail.map { [$0] } ?? [])).joined(separator: ", ")
             list.rows.append([
-                shown(row.updatedTime), state, row.rule, row.tagPath, column, row.tenantID, row.sourceAE, instance,
+                shown(row.updatedTime), state, row.rule, row.tagPath, column, row.tenantID,
+                row.sourceAE ?? row.sourceIP, instance,
                 detail,
             ])
         }

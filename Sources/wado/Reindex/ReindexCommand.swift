@@ -37,6 +37,7 @@ enum ReindexCommand {
         let outcome: ReindexProgress
         if let names = command["--columns"] {
             let columns = names.split(separator: ",").map(String.init)
+            if columns.isEmpty { throw SettingsError(problems: ["--columns names none"]) }
             outcome = try ColumnReindex(columns, settings, connection: database, options: options).run(
                 progress: display.show, failure: display.note)
         } else if command.has("--problems") {
