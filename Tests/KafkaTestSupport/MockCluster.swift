@@ -29,12 +29,10 @@ public final class MockCluster: @unchecked Sendable {
     }
 
     /// With topics of its own, which are there.
-    /// - Parameter topicPrefix: nil: one that no other test has.
-    public func configuration(topicPrefix: String? = nil) -> KafkaConfiguration {
+    public func configuration() -> KafkaConfiguration {
         let brokers = rd_kafka_mock_cluster_bootstraps(cluster).map { String(cString: $0) } ?? ""
         var configuration = TestKafka.configuration(brokers: brokers)
         configuration.createsTopics = false
-        if let topicPrefix { configuration.topicPrefix = topicPrefix }
         for topic in Topic.allCases {
             rd_kafka_mock_topic_create(
                 cluster, configuration.topicPrefix + topic.rawValue, Int32(configuration.partitions), 1)

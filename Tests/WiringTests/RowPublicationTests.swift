@@ -13,11 +13,13 @@ import Testing
 import Wiring
 
 /// Runs over old data where the rows of instances are in another store: what they change is published, and all of it
-/// (`logs: doris`). The broker is librdkafka's imitation.
-@Suite(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+/// (`logs: doris`).
+@Suite(
+    .enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"),
+    .enabled(if: OwnKafka.isAvailable, "no Apache Kafka and Java beside the project"))
 struct RowPublicationTests {
     private let temporary: TemporaryFolder
-    private let cluster: MockCluster
+    private let kafka: OwnKafka
     private let connection: String
     private let settings: Settings
     private let consumer: any EventConsumer
@@ -27,17 +29,16 @@ struct RowPublicationTests {
 
     init() throws {
         temporary = try TemporaryFolder()
-        cluster = try MockCluster()
+        kafka = try OwnKafka()
         connection = try TestPostgres.makeArchiveDatabase()
-        let kafka = cluster.configuration(topicPrefix: "")
         settings = try WadoSettings.catalogue.read(
             arguments: [
-                "--bus=kafka", "--logs=doris", "--kafka-create-topics=false", "--data=\(temporary.path)/data",
-                "--kafka-brokers=\(kafka.brokers.joined(separator: ","))", "--database=\(connection)",
+                "--bus=kafka", "--logs=doris", "--data=\(temporary.path)/data", "--kafka-brokers=\(kafka.address)",
+                "--database=\(connection)",
             ], environment: [:])
         let folder = DataFolder(settings[WadoSettings.data])
         try folder.prepare()
-        consumer = try KafkaEventBus(kafka, logger: .silent).makeConsumer(
+        consumer = try KafkaEventBus(KafkaConfiguration(brokers: [kafka.address]), logger: .silent).makeConsumer(
             group: "rows", topics: [.state, .image, .objectLog, .problem])
         for instance in instances { try Self.put(instance, in: folder) }
     }
@@ -79,6 +80,11 @@ struct RowPublicationTests {
     }
 
     @Test func everyRunPublishesWhatItWrites() throws {
+        try columnsAreFilled()
+        try problemsAreTriedAgain()
+    }
+
+    private func columnsAreFilled() throws {
         let session = try PostgresConnection(connection)
         let all = try FileReindex(settings, connection: connection, options: ReindexOptions()).run(
             progress: { _ in }, failure: { Issue.record("\($0)") })
@@ -122,7 +128,7 @@ struct RowPublicationTests {
     }
 
     /// What is well again is told, and a run that was killed goes on where it was.
-    @Test func problemsAreTriedAgainAndTold() throws {
+    private func problemsAreTriedAgain() throws {
         let session = try PostgresConnection(connection)
         let store = PostgresIngestStore(pool: PostgresPool(connection, limit: 1))
         var rows = LogRows()
