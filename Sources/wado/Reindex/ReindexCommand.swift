@@ -22,6 +22,9 @@ enum ReindexCommand {
         guard kinds.filter(command.has).count == 1 else {
             throw SettingsError(problems: ["say what: --columns NAME[,NAME..], --from-files, or --problems"])
         }
+        if let names = command["--columns"], names.allSatisfy({ $0 == "," }) {
+            throw SettingsError(problems: ["--columns names no column"])
+        }
         if command.has("--rule"), !command.has("--problems") {
             throw SettingsError(problems: ["--rule goes with --problems"])
         }
@@ -37,7 +40,6 @@ enum ReindexCommand {
         let outcome: ReindexProgress
         if let names = command["--columns"] {
             let columns = names.split(separator: ",").map(String.init)
-            if columns.isEmpty { throw SettingsError(problems: ["--columns names none"]) }
             outcome = try ColumnReindex(columns, settings, connection: database, options: options).run(
                 progress: display.show, failure: display.note)
         } else if command.has("--problems") {
