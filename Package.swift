@@ -77,7 +77,7 @@ let package = Package(
         // The archive
         module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
         module("PostgresAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibPQ"]),
-        module("DorisAdapter", ["Archive", "ArchiveSchema", "CLibMariaDB"]),
+        module("DorisAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibMariaDB"]),
         module("KafkaAdapter", ["Archive", "ServiceKit", "CRdKafka"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),

@@ -24,6 +24,10 @@ final class KafkaEvents: Sendable {
     }
 
     func note(_ code: rd_kafka_resp_err_t, _ text: String) {
+        // A broker that hung up, in OpenSSL's words; it may be starting.
+        let code =
+            code == RD_KAFKA_RESP_ERR__SSL && text.contains("unexpected eof") ? RD_KAFKA_RESP_ERR__TRANSPORT : code
+        let text = code == RD_KAFKA_RESP_ERR__AUTHENTICATION ? text + KafkaClient.doubt(aboutSCRAM: text) : text
         if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN { down.store(true, ordering: .relaxed) }
         failure.withLock { failure in
             // That all are down says less than why; refused credentials are not covered up by lost connections.
@@ -53,6 +57,7 @@ final class KafkaClient: @unchecked Sendable {
     let pointer: OpaquePointer
     let events: KafkaEvents
     private let kind: Kind
+    private let securityProtocol: String
 
     enum Kind {
         case producer
@@ -97,6 +102,7 @@ final class KafkaClient: @unchecked Sendable {
                 throw KafkaError(code: .configuration, operation: "configure", message: why)
             }
         }
+        securityProtocol = properties.last { $0.name == "security.protocol" }?.value ?? ""
         events = KafkaEvents(logger: logger)
         context = Context(events, member)
         self.kind = kind
@@ -202,9 +208,40 @@ final class KafkaClient: @unchecked Sendable {
         ].contains(code)
         var error = KafkaError(code, operation)
         guard isVague, let cause = events.lastFailure else { return error }
-        if !cause.isRetriable { error.code = cause.code }
-        error.message += " (\(cause.message))"
+        guard cause.isRetriable else {
+            return KafkaError(code: cause.code, operation: operation, message: cause.message)
+        }
+        error.message += " (\(cause.message)\(doubt(about: cause)))"
         return error
+    }
+
+    /// A broker that is there and hangs up expects another protocol, most often.
+    private func doubt(about cause: KafkaError) -> String {
+        let isAway = ["refused", "resolve", "timed out", "unreachable", "No route"].contains {
+            cause.message.contains($0)
+        }
+        return isAway || !events.isDown || isKnown
+            ? "" : "; kafka.security_protocol is \(securityProtocol): is that what these brokers expect?"
+    }
+
+    /// librdkafka before 2.6.1 sends one nonce too many (confluentinc/librdkafka#4895), which Apache Kafka refuses from 4.0 on
+    /// with the words that it has for a wrong password.
+    static func doubt(aboutSCRAM text: String) -> String {
+        guard text.contains("SCRAM"), text.contains("invalid credentials"), !speaksSCRAM else { return "" }
+        return """
+            ; or it is Apache Kafka 4 or later, which SCRAM of librdkafka \(String(cString: rd_kafka_version_str())) does not \
+            get along with: 2.6.1 does, and so do PLAIN over TLS and certificates
+            """
+    }
+
+    /// Whether brokers of every version take our SCRAM.
+    private static var speaksSCRAM: Bool { rd_kafka_version() >= 0x0206_01ff }
+
+    /// Whether a broker has ever answered.
+    private var isKnown: Bool {
+        guard let id = rd_kafka_clusterid(pointer, 0) else { return false }
+        rd_kafka_mem_free(pointer, id)
+        return true
     }
 
     /// What made the handle useless for ever; nil when nothing has.
@@ -225,14 +262,20 @@ final class KafkaClient: @unchecked Sendable {
             var replicas: Int
             var inSync: Int
         }
+        /// As its brokers call it; nil when they do not.
+        var id: String?
         var brokers = 0
         var topics: [String: [Partition]] = [:]
     }
 
-    /// Asks for all topics, which never makes one. Waits for a broker up to `timeoutMilliseconds`.
+    /// Asks for all topics, which never makes one. Waits for a broker up to `timeoutMilliseconds`; credentials that are
+    /// refused, or a certificate that is not trusted, end the wait at once.
     func cluster(timeoutMilliseconds: Int) throws(KafkaError) -> Cluster {
+        let deadline = ContinuousClock.now + .milliseconds(timeoutMilliseconds)
+        let id = try clusterID(until: deadline)
         var found: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(pointer, 1, nil, &found, Int32(clamping: timeoutMilliseconds))
+        let left = max(100, deadline.millisecondsLeft)
+        let code = rd_kafka_metadata(pointer, 1, nil, &found, Int32(clamping: left))
         defer { if let found { rd_kafka_metadata_destroy(found) } }
         // Lets callbacks tell why not; a member's come with its own polls.
         if kind != .member { rd_kafka_poll(pointer, 0) }
@@ -240,7 +283,7 @@ final class KafkaClient: @unchecked Sendable {
             throw error(code, "ask for topics")
         }
         events.isUp()
-        var cluster = Cluster(brokers: Int(metadata.broker_cnt))
+        var cluster = Cluster(id: id, brokers: Int(metadata.broker_cnt))
         for topic in UnsafeBufferPointer(start: metadata.topics, count: Int(metadata.topic_cnt)) {
             guard topic.err == RD_KAFKA_RESP_ERR_NO_ERROR, let name = topic.topic else { continue }
             let partitions = UnsafeBufferPointer(start: topic.partitions, count: Int(topic.partition_cnt))
@@ -249,5 +292,41 @@ final class KafkaClient: @unchecked Sendable {
             }
         }
         return cluster
+    }
+
+    /// The name of the cluster, which comes with the first connection; nil when the time ran out, nobody answers, or
+    /// brokers do not say it.
+    private func clusterID(until deadline: ContinuousClock.Instant) throws(KafkaError) -> String? {
+        while true {
+            let round = ContinuousClock.now + .milliseconds(100)
+            if let id = rd_kafka_clusterid(pointer, 100) {
+                defer { rd_kafka_mem_free(pointer, id) }
+                return String(cString: id)
+            }
+            // It does not wait where brokers have answered without a name.
+            if round.millisecondsLeft > 50 { return nil }
+            if kind != .member { rd_kafka_poll(pointer, 0) }
+            if let failure = events.lastFailure, !failure.isRetriable {
+                throw error(RD_KAFKA_RESP_ERR__TRANSPORT, "ask for topics")
+            }
+            if events.isDown || deadline.millisecondsLeft == 0 { return nil }
+        }
+    }
+
+    /// The offsets of the first message of a partition and behind the last one.
+    func ends(_ topic: String, _ partition: Int, timeoutMilliseconds: Int) throws(KafkaError) -> Range<Int64> {
+        var (low, high): (Int64, Int64) = (0, 0)
+        let code = rd_kafka_query_watermark_offsets(
+            pointer, topic, Int32(clamping: partition), &low, &high, Int32(clamping: timeoutMilliseconds))
+        guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw error(code, "ask for offsets") }
+        return low..<max(low, high)
+    }
+}
+
+extension ContinuousClock.Instant {
+    /// Milliseconds until then; 0 when it is over.
+    var millisecondsLeft: Int {
+        let (seconds, attoseconds) = (self - .now).components
+        return max(0, Int(seconds) * 1_000 + Int(attoseconds / 1_000_000_000_000_000))
     }
 }

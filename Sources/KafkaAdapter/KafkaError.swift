@@ -17,6 +17,8 @@ public struct KafkaError: RetriableError, Equatable, CustomStringConvertible {
         public static let unreachable = Code(RD_KAFKA_RESP_ERR__TRANSPORT)
         /// The broker refused user, password or mechanism.
         public static let authentication = Code(RD_KAFKA_RESP_ERR__AUTHENTICATION)
+        /// The broker's certificate is not trusted, or TLS does not come about.
+        public static let untrusted = Code(RD_KAFKA_RESP_ERR__SSL)
         /// A setting that librdkafka does not know or take.
         public static let configuration = Code(RD_KAFKA_RESP_ERR__INVALID_ARG)
         /// Topics are missing and may not be made.
@@ -44,8 +46,15 @@ public struct KafkaError: RetriableError, Equatable, CustomStringConvertible {
     }
 
     init(_ code: rd_kafka_resp_err_t, _ operation: String, _ message: String? = nil) {
-        self.init(
-            code: Code(code), operation: operation, message: message ?? String(cString: rd_kafka_err2str(code)))
+        var message = message ?? String(cString: rd_kafka_err2str(code))
+        switch code {
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            message += " (needed are the operations Read, Write and Describe on the archive's topics)"
+        case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+            message += " (needed are the operations Read and Describe on the consumer group)"
+        default: break
+        }
+        self.init(code: Code(code), operation: operation, message: message)
     }
 
     /// True unless somebody has to change something: credentials, rights, settings, topics, the message.

@@ -28,7 +28,8 @@ public final class KafkaEventBus: EventBus {
     /// Makes the topics that are missing, if that is allowed. Producers and consumers do so by themselves; a program
     /// that wants to hear of it at its start asks here.
     /// - Throws: `KafkaError`; of missing topics it says by which commands they are made.
-    public func prepare() throws { try topics.prepare() }
+    /// It does not wait for long for brokers that do not answer.
+    public func prepare() throws { try topics.prepare(timeoutMilliseconds: Self.answerMilliseconds) }
 
     public func lag(group: String, topic: Topic) throws -> Int64 {
         let client = try observer(group)
@@ -58,12 +59,10 @@ public final class KafkaEventBus: EventBus {
         var lag: Int64 = 0
         for element in UnsafeBufferPointer(start: list.pointee.elems, count: Int(list.pointee.cnt)) {
             guard element.err == RD_KAFKA_RESP_ERR_NO_ERROR else { throw client.error(element.err, "lag") }
-            var (low, high): (Int64, Int64) = (0, 0)
-            let code = rd_kafka_query_watermark_offsets(
-                client.pointer, name, element.partition, &low, &high, Int32(Self.answerMilliseconds))
-            guard code == RD_KAFKA_RESP_ERR_NO_ERROR else { throw client.error(code, "lag") }
+            let ends = try client.ends(
+                name, Int(element.partition), timeoutMilliseconds: Self.answerMilliseconds)
             // What retention has deleted waits for nobody. A group that has committed nothing yet begins at the start.
-            lag += max(0, high - max(low, element.offset))
+            lag += max(0, ends.upperBound - max(ends.lowerBound, element.offset))
         }
         return lag
     }
@@ -93,6 +92,8 @@ public struct KafkaStatus: Sendable, Equatable {
         public var behind: Int
     }
 
+    /// What the brokers call their cluster; nil when they do not say.
+    public var cluster: String?
     public var brokers: Int
     /// The archive's topics.
     public var topics: [TopicStatus]
@@ -115,7 +116,26 @@ extension KafkaEventBus {
         }
         let missing = Topic.allCases.filter { cluster.topics[topics.configuration.name(of: $0)] == nil }
         return KafkaStatus(
-            brokers: cluster.brokers, topics: all,
+            cluster: cluster.id, brokers: cluster.brokers, topics: all,
             instructions: missing.isEmpty ? nil : topics.instructions(missing))
     }
+
+    /// Where a topic is and what is in it now; nil when there is no such topic.
+    public func extent(ofTopic name: String) throws -> KafkaTopicExtent? {
+        let client = try KafkaClient(.producer, topics.configuration.common, logger: topics.logger)
+        let cluster = try client.cluster(timeoutMilliseconds: Self.answerMilliseconds)
+        guard let partitions = cluster.topics[name] else { return nil }
+        let ends = try partitions.indices.map {
+            try client.ends(name, $0, timeoutMilliseconds: Self.answerMilliseconds)
+        }
+        return KafkaTopicExtent(cluster: cluster.id, partitions: ends)
+    }
+}
+
+/// A topic of any name.
+public struct KafkaTopicExtent: Sendable, Equatable {
+    /// What the brokers call their cluster; nil when they do not say.
+    public var cluster: String?
+    /// Of each partition, from the offset of its first message to behind its last one.
+    public var partitions: [Range<Int64>]
 }

@@ -55,7 +55,7 @@ package final class KafkaEventConsumer: EventConsumer, KafkaClient.RebalanceHand
         let deadline = ContinuousClock.now + .milliseconds(max(0, timeoutMilliseconds))
         var bytes = batch.reduce(0) { $0 + $1.message.value.count }
         while batch.count < max(1, limit), bytes < cluster.configuration.pollBytes {
-            let wait = batch.isEmpty ? Self.milliseconds(until: deadline) : 0
+            let wait = batch.isEmpty ? Int32(clamping: deadline.millisecondsLeft) : 0
             guard let message = rd_kafka_consumer_poll(client.pointer, wait) else {
                 if !batch.isEmpty || wait == 0 || ContinuousClock.now >= deadline { break }
                 continue
@@ -272,11 +272,5 @@ package final class KafkaEventConsumer: EventConsumer, KafkaClient.RebalanceHand
             RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
             RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR__WAIT_COORD,
         ].contains(code)
-    }
-
-    private static func milliseconds(until deadline: ContinuousClock.Instant) -> Int32 {
-        let left = deadline - ContinuousClock.now
-        let milliseconds = left.components.seconds * 1_000 + left.components.attoseconds / 1_000_000_000_000_000
-        return Int32(clamping: max(0, milliseconds))
     }
 }

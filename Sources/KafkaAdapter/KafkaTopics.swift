@@ -18,18 +18,20 @@ final class KafkaTopics: Sendable {
     }
 
     /// Returns when all topics are there, and have leaders; costs nothing from the second time on.
-    func prepare() throws(KafkaError) {
+    func prepare(timeoutMilliseconds: Int = answerMilliseconds) throws(KafkaError) {
         if isPrepared.load(ordering: .acquiring) { return }
         try lock.withLock { _ throws(KafkaError) in
             if isPrepared.load(ordering: .acquiring) { return }
             let client = try KafkaClient(.producer, configuration.common, logger: logger)
-            let missing = try self.missing(client)
+            let cluster = try client.cluster(timeoutMilliseconds: timeoutMilliseconds)
+            let missing = Topic.allCases.filter { cluster.topics[configuration.name(of: $0)] == nil }
+            noteFewPartitions(cluster)
             if !missing.isEmpty {
                 guard configuration.createsTopics else {
                     throw KafkaError(
                         code: .unknownTopic, operation: "look for topics", message: instructions(missing))
                 }
-                try create(missing, client)
+                try create(missing, client, brokers: cluster.brokers)
             }
             isPrepared.store(true, ordering: .releasing)
         }
@@ -40,9 +42,16 @@ final class KafkaTopics: Sendable {
         if error.isUnknownTopic { isPrepared.store(false, ordering: .releasing) }
     }
 
-    private func missing(_ client: KafkaClient) throws(KafkaError) -> [Topic] {
-        let cluster = try client.cluster(timeoutMilliseconds: Self.answerMilliseconds)
-        return Topic.allCases.filter { cluster.topics[configuration.name(of: $0)] == nil }
+    /// Topics that are there are left as they are: with other partitions, studies would change theirs.
+    private func noteFewPartitions(_ cluster: KafkaClient.Cluster) {
+        let few = Topic.allCases.map(configuration.name).filter { name in
+            cluster.topics[name].map { $0.count < configuration.partitions } ?? false
+        }
+        guard !few.isEmpty else { return }
+        let found = few.map { "\($0) (\(cluster.topics[$0]?.count ?? 0))" }.joined(separator: ", ")
+        logger.info(
+            "Kafka topics have fewer partitions than kafka.partitions and are left so",
+            ["topics": .string(found), "wanted": .int(configuration.partitions)])
     }
 
     // MARK: Making
@@ -66,7 +75,7 @@ final class KafkaTopics: Sendable {
         return properties
     }
 
-    private func create(_ topics: [Topic], _ client: KafkaClient) throws(KafkaError) {
+    private func create(_ topics: [Topic], _ client: KafkaClient, brokers: Int) throws(KafkaError) {
         var failed = try request(topics, client, allProperties: true)
         let unknown = failed.filter { $0.code == RD_KAFKA_RESP_ERR_INVALID_CONFIG }.map(\.topic)
         if !unknown.isEmpty {
@@ -74,8 +83,10 @@ final class KafkaTopics: Sendable {
             failed += try request(unknown, client, allProperties: false)
         }
         if let first = failed.first {
+            let advice = advice(about: first.code, brokers: brokers)
             throw KafkaError(
-                first.code, "make topics", "\(first.text)\n\(instructions(failed.map(\.topic)))")
+                code: KafkaError.Code(first.code), operation: "make topics",
+                message: "\(first.text)\(advice)\n\(instructions(failed.map(\.topic)))")
         }
         logger.info(
             "Kafka topics made", ["topics": .string(topics.map(configuration.name).joined(separator: ", "))])
@@ -89,7 +100,8 @@ final class KafkaTopics: Sendable {
             if isComplete { return }
             guard ContinuousClock.now < deadline else {
                 throw KafkaError(
-                    code: .timedOut, operation: "make topics", message: "their partitions have no leaders yet")
+                    code: .timedOut, operation: "make topics",
+                    message: "their partitions have no leaders yet, or may not be seen (operation Describe)")
             }
             StopToken().wait(milliseconds: 20)
         }
@@ -149,12 +161,36 @@ final class KafkaTopics: Sendable {
 
     // MARK: Instructions
 
+    /// What to do when a broker does not make topics.
+    private func advice(about code: rd_kafka_resp_err_t, brokers: Int) -> String {
+        switch code {
+        case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+            """
+             (kafka.replicas is \(configuration.replicas), and there are \(brokers) brokers: start the others, or set \
+            kafka.replicas to what they can keep; RedPanda takes odd numbers only)
+            """
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            " (\(principal) may not make topics: somebody who may has to)"
+        default: ""
+        }
+    }
+
+    /// Who we are to the brokers, as far as we know.
+    private var principal: String {
+        configuration.security.username.isEmpty ? "this program" : "User:\(configuration.security.username)"
+    }
+
     /// What to run to make topics by hand.
     func instructions(_ topics: [Topic]) -> String {
         let brokers = configuration.brokers.joined(separator: ",")
-        var lines = ["topics are missing; make them, with RedPanda by:"]
+        let isSecured = configuration.security.protocol != "plaintext"
+        var lines = [
+            "topics are missing\(isSecured ? ", or \(principal) may not see them (operation Describe)" : ""); "
+                + "make them, with RedPanda by:"
+        ]
         for topic in topics {
-            let settings = properties(of: topic).map { " -c \($0.name)=\($0.value)" }.joined()
+            // It syncs what it acknowledges to a majority of copies anyway.
+            let settings = properties(of: topic, all: false).map { " -c \($0.name)=\($0.value)" }.joined()
             lines.append(
                 "  rpk topic create \(configuration.name(of: topic)) --brokers \(brokers) "
                     + "-p \(configuration.partitions) -r \(configuration.replicas)\(settings)")
@@ -167,6 +203,24 @@ final class KafkaTopics: Sendable {
                     + "--topic \(configuration.name(of: topic)) --partitions \(configuration.partitions) "
                     + "--replication-factor \(configuration.replicas)\(settings)")
         }
+        if isSecured { lines += rights }
         return lines.joined(separator: "\n")
+    }
+
+    /// What to run to let us use the topics, and every consumer group of ours.
+    private var rights: [String] {
+        let names = Topic.allCases.map(configuration.name)
+        let who = configuration.security.username.isEmpty ? "User:NAME" : principal
+        return [
+            "what \(who) may, with RedPanda by:",
+            "  rpk security acl create --allow-principal \(who) --operation read,write,describe "
+                + "--topic \(names.joined(separator: ",")) --group '*'",
+            "or with Apache Kafka by:",
+            "  kafka-acls.sh --bootstrap-server \(configuration.brokers.joined(separator: ",")) --add "
+                + "--allow-principal \(who) --operation Read --operation Write --operation Describe "
+                + names.map { "--topic \($0)" }.joined(separator: " "),
+            "  kafka-acls.sh --bootstrap-server \(configuration.brokers.joined(separator: ",")) --add "
+                + "--allow-principal \(who) --operation Read --operation Describe --group '*'",
+        ]
     }
 }

@@ -1,5 +1,4 @@
 internal import Archive
-internal import Glibc
 internal import PostgresAdapter
 internal import ServiceKit
 
@@ -30,7 +29,7 @@ enum Database {
                 }
                 if !hasSaid { context.logger.warning("waiting for the database", ["reason": .string("\(error)")]) }
                 hasSaid = true
-                usleep(250_000)
+                StopToken().wait(milliseconds: 250)
             }
         }
         return PostgresPool(connection, limit: sessions, applicationName: name)

@@ -3,6 +3,7 @@ package import DorisAdapter
 internal import KafkaAdapter
 internal import PostgresAdapter
 package import ServiceKit
+internal import Synchronization
 
 /// Doris of the settings as a store with a schema.
 package enum DorisSchema {
@@ -14,17 +15,22 @@ package enum DorisSchema {
         _ settings: Settings, database: String, stop: StopToken? = nil
     ) throws -> DorisSchemaStore? {
         guard var configuration = DorisConfiguration(settings) else { return nil }
-        configuration.willRun = { _ throws(DorisError) in
-            if stop?.isStopped == true {
-                throw DorisError(code: 2013, operation: "go on", message: "the program ends")
-            }
-        }
-        let never = StopToken()
+        if let stop { configuration.stop = stop }
         let kafka = try ArchiveBus.kafka(settings, program: "wado")
+        let silence = Mutex<ContinuousClock.Instant?>(nil)
+        let pause = configuration.stop
         return try DorisSchemaStore(
             configuration,
-            partitionCount: { topic in
-                try kafka?.status().topics.first { $0.name == topic && $0.partitions > 0 }?.partitions
+            topicState: { topic in
+                // One wait for brokers that do not answer is enough for all jobs.
+                if let until = silence.withLock({ $0 }), ContinuousClock.now < until { return nil }
+                do {
+                    guard let found = try kafka?.extent(ofTopic: topic) else { return nil }
+                    return TopicState(cluster: found.cluster, partitions: found.partitions)
+                } catch {
+                    silence.withLock { $0 = ContinuousClock.now + .seconds(30) }
+                    throw error
+                }
             },
             exclusively: { work in
                 let session = try PostgresConnection(database, applicationName: "wado schema of Doris")
@@ -33,7 +39,7 @@ package enum DorisSchema {
                     "SELECT pg_try_advisory_lock($1)", [.int8(AdvisoryLock.dorisMigrations)],
                     operation: "wait for other migrations of Doris"
                 ).bool(0, 0) != true {
-                    guard (stop ?? never).wait(milliseconds: 500) == false else { return }
+                    guard !pause.wait(milliseconds: 500) else { return }
                 }
                 try work()
             })

@@ -111,6 +111,11 @@ import Testing
         let mark = load.mark(isPinned: true)
         #expect(LoadMark(mark.text) == mark)
         #expect(LoadMark("somebody's own job") == nil)
+        var located = load
+        located.cluster = "MkU3OEVBNTcwNTJENDM2Qg"
+        #expect(LoadMark(located.mark(isPinned: true).text) == located.mark(isPinned: true))
+        #expect(LoadMark(located.mark(isPinned: false).text)?.cluster == located.cluster)
+        #expect(located.mark(isPinned: true).fingerprint == mark.fingerprint)
         #expect(LoadMark("") == nil)
         // A password changes neither the mark nor can be guessed from it.
         load.clientProperties.append(("property.sasl.password", "one"))

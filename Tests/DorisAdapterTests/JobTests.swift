@@ -60,7 +60,8 @@ extension LoadDefinition {
     @Test func whatIsDoneAboutAJob() throws {
         let load = Self.load
         func decide(_ values: [String: String]..., partitions: Int? = nil) -> LoadDecision {
-            LoadDecision(load, jobs: values.compactMap(Self.job), partitions: partitions)
+            let topic = partitions.map { TopicState(cluster: nil, partitions: Array(repeating: 0..<100, count: $0)) }
+            return LoadDecision(load, jobs: values.compactMap(Self.job), topic: topic)
         }
         let ours = ["Comment": load.mark(isPinned: false).text, "DataSourceProperties": #"{"topic":"q"}"#]
         func with(_ more: [String: String]) -> [String: String] { ours.merging(more) { $1 } }
@@ -104,7 +105,56 @@ extension LoadDefinition {
         else { throw Wrong() }
     }
 
+    /// A topic of the same name that is another one: in other brokers, or made anew.
+    @Test func offsetsBelongToOneTopic() throws {
+        var load = Self.load
+        load.cluster = "first"
+        func job(pinned: Bool = false, _ more: [String: String] = [:]) -> [String: String] {
+            [
+                "Comment": load.mark(isPinned: pinned).text, "DataSourceProperties": #"{"topic":"q"}"#,
+                "Progress": #"{"0":"41","1":"7"}"#,
+            ].merging(more) { $1 }
+        }
+        func decide(_ values: [String: String], _ cluster: String?, _ partitions: [Range<Int64>]) -> LoadDecision {
+            LoadDecision(
+                load, jobs: [values].compactMap(Self.job), topic: TopicState(cluster: cluster, partitions: partitions))
+        }
+        let same: [Range<Int64>] = [10..<42, 0..<100]
+        guard case .leave(nil) = decide(job(), "first", same), case .leave(nil) = decide(job(), nil, same) else {
+            throw Wrong()
+        }
+        guard case .startAnew(_, let reason) = decide(job(), "second", same) else { throw Wrong() }
+        #expect(reason == "Kafka is another cluster than the one it was made for (second instead of first)")
+        guard case .startAnew(_, let other) = decide(job(), "first", [0..<41, 0..<100]),
+            case .startAnew = decide(job(pinned: true), nil, [0..<42]),
+            // Messages that are gone are another matter, which Doris tells of.
+            case .leave(nil) = decide(job(), "first", [60..<90, 0..<100])
+        else { throw Wrong() }
+        #expect(other == "it is behind the end of its topic, which was made anew")
+        // What a person stopped stays so.
+        let byHand = "ErrorReason{code=errCode = 100, msg='User root pauses routine load job'}"
+        guard case .leave(.some) = decide(job(["State": "PAUSED", "ReasonOfStateChanged": byHand]), "second", same)
+        else { throw Wrong() }
+        // The one that follows begins anew, too.
+        let stopped = job(["State": "STOPPED"])
+        guard case .create(from: [0: .next(42), 1: .next(8)]) = decide(stopped, "first", same),
+            case .create(from: nil) = decide(stopped, "second", same),
+            case .create(from: nil) = decide(stopped, "first", [0..<41, 0..<100])
+        else { throw Wrong() }
+    }
+
     struct Wrong: Error {}
+
+    @Test func aMissingRightIsSaidWithTheGrant() {
+        let configuration = DorisConfiguration(host: "h", user: "wado", database: "d")
+        let text = "Access denied; you need (at least one of) the (LOAD) privilege(s) for this operation"
+        #expect(
+            configuration.advised(text).contains("LOAD_PRIV, ALTER_PRIV, CREATE_PRIV, DROP_PRIV ON internal.`d`.* TO"))
+        #expect(
+            configuration.advised("Access denied for user 'wado@1' (using password: YES)")
+                .hasSuffix("(see doris.user and doris.password)"))
+        #expect(configuration.advised("Unknown table") == "Unknown table")
+    }
 
     @Test func secretsAreTakenOutOfErrors() {
         var configuration = DorisConfiguration(host: "h", password: "se\"cret", database: "d")

@@ -29,7 +29,7 @@ struct LoadTests {
         func store(
             _ table: String = LoadTests.table, columns: [String] = ["k", "name"],
             properties: [(name: String, value: String)] = [], renames: [String: String] = [:],
-            configuration other: DorisConfiguration? = nil, partitions: Int? = nil
+            configuration other: DorisConfiguration? = nil, partitions: Int? = nil, cluster: String? = nil
         ) throws -> DorisSchemaStore {
             let load = LoadDefinition(
                 job: "l", table: "t", fields: columns,
@@ -37,7 +37,10 @@ struct LoadTests {
                 topic: topic.name)
             return DorisSchemaStore(
                 other ?? configuration, tables: [try TableDefinition(reading: table)], loads: [load],
-                renames: ["t": renames], partitionCount: { _ in partitions })
+                renames: ["t": renames],
+                topicState: { _ in
+                    partitions.map { TopicState(cluster: cluster, partitions: Array(repeating: 0..<1_000, count: $0)) }
+                })
         }
 
         func rows(_ statement: String) throws -> [[String?]] {
@@ -229,6 +232,59 @@ struct LoadTests {
         }
     }
 
+    /// Brokers that are others, with a topic of the same name: all of it is loaded, by a service that runs as well.
+    @Test func anotherClusterIsLoadedFromItsBeginning() throws {
+        try Self.withPlace { place in
+            _ = try SchemaTests.apply(place.store(partitions: 1, cluster: "first"))
+            try place.topic.send(Self.messages(0..<10))
+            try place.awaitLoaded(10)
+            let moved = try place.store(partitions: 1, cluster: "second")
+            #expect(
+                try moved.plan().steps.map(\.reason) == [
+                    "Kafka is another cluster than the one it was made for (second instead of first): made anew from "
+                        + "the beginning of its topic"
+                ])
+            #expect(try moved.status().contains { $0.hasPrefix("    to be made anew: Kafka is another cluster") })
+            var lines: [String] = []
+            #expect(try moved.maintain { lines.append($0) } == [])
+            #expect(lines.first?.hasPrefix("load job l: made anew from the beginning of its topic, since ") == true)
+            // Each once more, by the new one.
+            try place.awaitLoaded(20)
+            #expect(try place.rows("SELECT COUNT(*) FROM t") == [["10"]])
+            #expect(try moved.plan().isEmpty)
+            // A definition that changes too does not bring the offsets back.
+            _ = try SchemaTests.apply(
+                place.store(properties: [(name: "max_batch_rows", value: "200001")], partitions: 1, cluster: "third"))
+            try place.awaitLoaded(30)
+        }
+    }
+
+    /// One job that cannot be looked after does not keep the others from it.
+    @Test func aJobThatFailsHoldsUpNoOther() throws {
+        try Self.withPlace { place in
+            var store = try place.store(partitions: 1)
+            let good = store.loads[0]
+            var bad = good
+            bad.job = "a"
+            bad.properties.append(("no_such_property", "1"))
+            store.loads = [bad, good]
+            let error = try #require(throws: DorisError.self) { try SchemaTests.apply(store) }
+            #expect(error.message.contains("no_such_property is invalid property"))
+            #expect(try place.jobs().count == 1)
+            // A job of the bad one's name that was stopped and has to be followed, and so has the good one.
+            bad.properties.removeLast()
+            store.loads = [bad, good]
+            _ = try SchemaTests.apply(store)
+            for job in ["a", "l"] { _ = try place.rows("STOP ROUTINE LOAD FOR \(job)") }
+            bad.properties.append(("no_such_property", "1"))
+            store.loads = [bad, good]
+            var lines: [String] = []
+            let problems = try store.maintain { lines.append($0) }
+            #expect(problems.count == 1 && problems[0].contains("no_such_property"))
+            #expect(lines.count == 1 && lines[0].hasPrefix("load job l: created"), "\(lines)")
+        }
+    }
+
     /// Doris asks Kafka before it makes a job: one that was stopped may be left without the one that was to follow it.
     @Test func aStoppedJobIsFollowedByARunningService() throws {
         try Self.withPlace(partitions: 2) { place in
@@ -328,6 +384,39 @@ struct LoadTests {
                 try SchemaTests.apply(place.store(configuration: configuration))
             }
             #expect(isClean(["\(error)"]) && error.message.contains("****** is invalid property"))
+        }
+    }
+
+    /// A Kafka that asks for credentials: jobs have those of the settings, and are told new ones.
+    @Test(.enabled(if: TestKafka.hasSecureListeners && !TestDoris.isReal, "no Kafka of our own that asks for them"))
+    func jobsHaveCredentials() throws {
+        let listeners = try TestKafka.secureListeners()
+        try Self.withPlace { place in
+            var configuration = place.configuration
+            configuration.brokers = listeners.sasl
+            configuration.kafkaProperties = [
+                "security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": "wado",
+                "sasl.password": "wrong-4711",
+            ]
+            var store = try place.store(configuration: configuration)
+            _ = try SchemaTests.apply(store)
+            try place.topic.send(Self.messages(0..<10))
+            var texts: [String] = []
+            try place.eventually {
+                texts = try store.status()
+                return texts.contains { $0.hasPrefix("load job l: PAUSED") }
+            }
+            configuration.kafkaProperties["sasl.password"] = SecureListeners.password
+            store = try place.store(configuration: configuration)
+            try place.eventually {
+                var lines: [String] = []
+                texts += try store.maintain { lines.append($0) }
+                texts += lines
+                return try place.jobs().last?.loadedRows == 10
+            }
+            texts += try store.status() + store.differences() + store.statements
+            texts += try store.plan().steps.flatMap { $0.statements + [$0.reason] }
+            #expect(!texts.contains { $0.contains("wrong-4711") || $0.contains(SecureListeners.password) }, "\(texts)")
         }
     }
 

@@ -65,6 +65,47 @@ struct KafkaOutageTests {
         withExtendedLifetime(broker) {}
     }
 
+    /// The brokers are made anew, at the same address and with topics of the same names: nothing of what the former ones
+    /// knew is applied to them, neither by a member that lived on nor by a new one.
+    @Test func aRebuiltClusterIsReadFromItsBeginning() throws {
+        let broker = try OwnKafka()
+        let configuration = TestKafka.configuration(brokers: broker.address)
+        func publish(_ range: Range<Int>) throws {
+            try KafkaEventBus(configuration, logger: .silent).makeProducer().publish(
+                range.map { Message(key: "k", value: Array(String($0).utf8)) }, to: .storage)
+        }
+        let bus = KafkaEventBus(configuration, logger: .silent)
+        let consumer = try bus.makeConsumer(group: "g", topics: [.storage])
+        defer { consumer.close() }
+        func receive(_ consumer: any EventConsumer, _ count: Int) throws -> Set<Int> {
+            var numbers: Set<Int> = []
+            let deadline = Date().addingTimeInterval(60)
+            while numbers.count < count, Date() < deadline {
+                do {
+                    numbers.formUnion(
+                        try consumer.poll(limit: 100, timeoutMilliseconds: 200).compactMap {
+                            Int(String(decoding: $0.message.value, as: UTF8.self))
+                        })
+                    try consumer.commit()
+                } catch let error as KafkaError where error.isRetriable || error.code == .unknownTopic {}
+            }
+            return numbers
+        }
+        try publish(0..<20)
+        #expect(try receive(consumer, 20) == Set(0..<20))
+        let before = try bus.status().cluster
+        try broker.rebuild()
+        #expect(try KafkaEventBus(configuration, logger: .silent).status().cluster != before)
+        // More than the former cluster had.
+        try publish(100..<150)
+        #expect(try receive(consumer, 50) == Set(100..<150))
+        #expect(try bus.lag(group: "g", topic: .storage) == 0)
+        let other = try bus.makeConsumer(group: "other", topics: [.storage])
+        defer { other.close() }
+        #expect(try receive(other, 50) == Set(100..<150))
+        withExtendedLifetime(broker) {}
+    }
+
     @Test func aTopicThatTakesShortMessagesOnlySaysSo() throws {
         let broker = try OwnKafka()
         var configuration = TestKafka.configuration(brokers: broker.address)

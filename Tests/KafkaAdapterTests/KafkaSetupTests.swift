@@ -60,24 +60,39 @@ struct KafkaSetupTests {
         #expect(status.instructions == nil)
     }
 
-    /// These brokers know no SASL. The password is in no error and no line of the log.
-    @Test func refusedCredentialsAreSaidClearlyAndWithoutThePassword() throws {
+    /// More copies than there are brokers.
+    @Test func tooManyCopiesAreSaid() throws {
         var configuration = try TestKafka.configuration()
-        configuration.security.protocol = "sasl_plaintext"
-        configuration.security.mechanism = "SCRAM-SHA-256"
-        configuration.security.username = "wado"
-        configuration.security.password = "hemmelig-7761"
+        configuration.replicas = 9
+        let failure = try #require(throws: KafkaError.self) {
+            try KafkaEventBus(configuration, logger: .silent).prepare()
+        }
+        #expect(!failure.isRetriable)
+        #expect(failure.description.contains("kafka.replicas is 9, and there are "), "\(failure)")
+        #expect(failure.description.contains("--replication-factor 9"))
+    }
+
+    /// Topics with fewer partitions than the settings want are used as they are, which is said.
+    @Test func topicsThatAreThereAreLeftAsTheyAre() throws {
+        var configuration = try TestKafka.configuration()
+        configuration.partitions = 2
+        try KafkaEventBus(configuration, logger: .silent).prepare()
+        configuration.partitions = 5
         let lines = Mutex<[String]>([])
-        let logger = Logger(service: "test", level: .debug) { line in
+        let logger = Logger(service: "test", level: .info) { line in
             lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
         }
-        let failure = #expect(throws: KafkaError.self) { try KafkaEventBus(configuration, logger: logger).prepare() }
-        #expect(failure?.code == .authentication)
-        #expect(failure?.isRetriable == false)
-        #expect(failure?.description.contains("SASL") == true)
-        #expect(lines.withLock { !$0.isEmpty })
-        let all = lines.withLock { $0.joined() } + "\(failure.map { "\($0)" } ?? "")"
-        #expect(!all.contains("hemmelig"))
+        let bus = KafkaEventBus(configuration, logger: logger)
+        try bus.prepare()
+        #expect(lines.withLock { $0.contains { $0.contains("\(configuration.topicPrefix)storage_queue (2)") } })
+        #expect(try bus.status().topics.allSatisfy { $0.partitions == 2 })
+        let extent = try #require(try bus.extent(ofTopic: configuration.topicPrefix + "storage_queue"))
+        try bus.makeProducer().publish((0..<7).map { Message(key: "\($0)", value: [1]) }, to: .storage)
+        #expect(extent.cluster != nil && extent.partitions == [0..<0, 0..<0])
+        let after = try #require(try bus.extent(ofTopic: configuration.topicPrefix + "storage_queue"))
+        #expect(after.cluster == extent.cluster)
+        #expect(after.partitions.map(\.count).reduce(0, +) == 7)
+        #expect(try bus.extent(ofTopic: configuration.topicPrefix + "no-such") == nil)
     }
 
     @Test(arguments: [

@@ -1,5 +1,6 @@
 import Archive
 import ArchiveSchema
+public import ServiceKit
 
 /// Where Doris is, and what its tables and load jobs are made with.
 public struct DorisConfiguration: Sendable {
@@ -42,6 +43,9 @@ public struct DorisConfiguration: Sendable {
     /// Properties of Doris' Kafka client, without `property.` before them, such as `security.protocol`.
     public var kafkaProperties: [String: String] = [:]
 
+    /// Ends waits, and what is done between two statements.
+    public var stop = StopToken()
+
     /// Is shown each statement before it is run, and keeps it from that by throwing.
     package var willRun: @Sendable (_ statement: String) throws(DorisError) -> Void = { _ in }
 
@@ -62,6 +66,15 @@ public struct DorisConfiguration: Sendable {
     /// Texts that no plan, log or error may show.
     var secrets: [String] {
         ([password] + kafkaProperties.filter { KafkaProperty.isSecret($0.key) }.map(\.value)).filter { !$0.isEmpty }
+    }
+
+    /// A text of Doris, with what to do where a right is missing.
+    package func advised(_ text: String) -> String {
+        guard text.contains("denied") else { return text }
+        return text.contains("using password")
+            ? text + " (see doris.user and doris.password)"
+            : text + " (somebody who may: GRANT SELECT_PRIV, LOAD_PRIV, ALTER_PRIV, CREATE_PRIV, DROP_PRIV ON "
+                + "internal.\(DorisText.name(database)).* TO \(DorisText.string(user)))"
     }
 
     /// The text without secrets.

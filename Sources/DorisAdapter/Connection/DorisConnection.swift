@@ -1,4 +1,5 @@
 import CLibMariaDB
+import ServiceKit
 
 /// The rows of a statement, as text.
 public struct DorisResult: Sendable {
@@ -71,6 +72,9 @@ public final class DorisConnection {
     /// - Parameter operation: what we are doing, for errors.
     @discardableResult
     public func run(_ sql: String, operation: String) throws(DorisError) -> DorisResult {
+        guard !configuration.stop.isStopped else {
+            throw DorisError(code: 2013, operation: operation, message: "the program ends")
+        }
         try configuration.willRun(sql)
         let status = sql.utf8CString.withUnsafeBufferPointer { bytes in
             mysql_real_query(raw, bytes.baseAddress, UInt(bytes.count - 1))
@@ -113,6 +117,6 @@ public final class DorisConnection {
         let text = mysql_error(raw).map { String(cString: $0) } ?? ""
         return DorisError(
             code: Int(mysql_errno(raw)), operation: operation,
-            message: configuration.redacted(DorisError.plain(text)))
+            message: configuration.redacted(configuration.advised(DorisError.plain(text))))
     }
 }

@@ -25,6 +25,9 @@ public struct DorisError: RetriableError, Equatable, CustomStringConvertible {
             || ["Kafka", "kafka", "not master", "timeout", "is not NORMAL"].contains { message.contains($0) }
     }
 
+    /// Whether no other statement will get through on this connection either.
+    var isLostConnection: Bool { (2000..<3000).contains(code) && code != Self.unexpectedAnswer }
+
     public var isDueToInput: Bool { false }
 
     public var description: String { "Doris: \(operation): \(message) (\(code))" }

@@ -8,6 +8,8 @@ package enum LoadDecision {
     case create(from: LoadDefinition.Offsets?)
     /// It is another one than the spec and the settings want.
     case replace(LoadJob, reason: String)
+    /// Its topic, or the whole cluster, is another one of the same name: what it has of offsets means nothing there.
+    case startAnew(LoadJob, reason: String)
     /// It reads only the partitions that it was made for, and its topic has others.
     case addPartitions(LoadJob)
     /// Paused by something that may be over: what it knows of Kafka is told anew, and it goes on.
@@ -17,10 +19,10 @@ package enum LoadDecision {
 
     /// - Parameters:
     ///   - jobs: all that ever had the name, oldest first.
-    ///   - partitions: of the topic now; nil when nobody knows. Asked only when it matters.
-    package init(_ load: LoadDefinition, jobs: [LoadJob], partitions: @autoclosure () -> Int?) {
+    ///   - topic: as it is now; nil when nobody knows.
+    package init(_ load: LoadDefinition, jobs: [LoadJob], topic: TopicState?) {
         guard let job = jobs.last(where: { !$0.state.isFinal }) else {
-            self = .create(from: Self.start(load, after: jobs.last, partitions: partitions()))
+            self = .create(from: Self.start(load, after: jobs.last, topic: topic))
             return
         }
         guard let mark = job.mark else {
@@ -40,7 +42,15 @@ package enum LoadDecision {
             }
             return
         }
-        if mark.isPinned, let partitions = partitions(), job.offsets.count < partitions {
+        if job.state == .paused, job.reasonCode == LoadJob.Reason.byHand {
+            self = .leave(note: "\(job.name) was paused by hand: left so (RESUME ROUTINE LOAD FOR \(job.name))")
+            return
+        }
+        if let reason = topic?.difference(from: job) {
+            self = .startAnew(job, reason: reason)
+            return
+        }
+        if mark.isPinned, let topic, job.offsets.count < topic.partitions.count {
             self = .addPartitions(job)
             return
         }
@@ -49,8 +59,6 @@ package enum LoadDecision {
             return
         }
         switch job.reasonCode {
-        case LoadJob.Reason.byHand:
-            self = .leave(note: "\(job.name) was paused by hand: left so (RESUME ROUTINE LOAD FOR \(job.name))")
         case LoadJob.Reason.tooManyErrorRows: self = .resumeByPerson(job)
         case LoadJob.Reason.cannotResume:
             self =
@@ -62,16 +70,17 @@ package enum LoadDecision {
 
     /// Where a job begins that follows another.
     /// - Parameter former: the last job of the name. One that Doris itself has ended had lost its table: what is there
-    ///   now is another one, which gets all that Kafka still has.
+    ///   now is another one, which gets all that Kafka still has. So does one whose offsets are of another topic.
     static func start(
-        _ load: LoadDefinition, after former: LoadJob?, partitions: @autoclosure () -> Int?
+        _ load: LoadDefinition, after former: LoadJob?, topic: TopicState?
     ) -> LoadDefinition.Offsets? {
         guard let former, former.state != .cancelled, former.topic == load.topic, !former.offsets.isEmpty else {
             return nil
         }
-        guard let partitions = partitions(), partitions > 0 else { return former.offsets }
+        guard let topic, !topic.partitions.isEmpty else { return former.offsets }
+        guard topic.difference(from: former) == nil else { return nil }
         var offsets: LoadDefinition.Offsets = [:]
-        for partition in 0..<partitions { offsets[partition] = former.offsets[partition] ?? .beginning }
+        for partition in topic.partitions.indices { offsets[partition] = former.offsets[partition] ?? .beginning }
         return offsets
     }
 

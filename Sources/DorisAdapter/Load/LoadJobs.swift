@@ -1,4 +1,5 @@
 import ArchiveSchema
+import ServiceKit
 
 /// The load jobs of a database: what Doris knows of them, and how they are made and changed.
 ///
@@ -38,7 +39,7 @@ struct LoadJobs {
             guard let now = try all(job.name).last(where: { $0.id == job.id }), !now.state.isFinal else { return nil }
             if now.state == .paused { return now }
             guard attempt < 40 else { break }
-            if attempt > 0 { Pause.milliseconds(250) }
+            if attempt > 0 { configuration.stop.wait(milliseconds: 250) }
             do {
                 try connection.run(
                     "PAUSE ROUTINE LOAD FOR \(place(job.name))", operation: "pause load job \(job.name)")

@@ -20,6 +20,8 @@ package struct LoadDefinition: Sendable {
     package var properties: [(name: String, value: String)]
     package var brokers: String
     package var topic: String
+    /// The cluster of brokers that the topic is in, as far as we know; the job's comment remembers it.
+    package var cluster: String?
     /// Properties of Kafka's client, with `property.` before them.
     package var clientProperties: [(name: String, value: String)]
 
@@ -110,7 +112,7 @@ package struct LoadDefinition: Sendable {
 
     /// What the job's comment says.
     package func mark(isPinned: Bool) -> LoadMark {
-        LoadMark(version: ArchiveSchema.version, fingerprint: fingerprint, isPinned: isPinned)
+        LoadMark(version: ArchiveSchema.version, fingerprint: fingerprint, isPinned: isPinned, cluster: cluster)
     }
 
     /// The same for equal jobs; without secrets, for everybody can read it.
@@ -132,19 +134,29 @@ package struct LoadMark: Hashable, Sendable {
     package let fingerprint: String
     /// Whether the job reads only the partitions it was made for.
     package let isPinned: Bool
+    /// The cluster of brokers that its offsets belong to; nil when nobody knew.
+    package let cluster: String?
 
-    package var text: String { "wado \(version) \(fingerprint)\(isPinned ? " pinned" : "")" }
+    private static let clusterWord = "kafka="
 
-    package init(version: Int, fingerprint: String, isPinned: Bool) {
+    package var text: String {
+        "wado \(version) \(fingerprint)\(isPinned ? " pinned" : "")\(cluster.map { " \(Self.clusterWord)\($0)" } ?? "")"
+    }
+
+    package init(version: Int, fingerprint: String, isPinned: Bool, cluster: String? = nil) {
         self.version = version
         self.fingerprint = fingerprint
         self.isPinned = isPinned
+        self.cluster = cluster.map { $0.filter { !$0.isWhitespace } }
     }
 
     /// Nil when the comment is not ours.
     package init?(_ comment: String) {
         let words = comment.split(separator: " ")
         guard words.count >= 3, words[0] == "wado", let version = Int(words[1]) else { return nil }
-        self.init(version: version, fingerprint: String(words[2]), isPinned: words.count > 3 && words[3] == "pinned")
+        let rest = words.dropFirst(3)
+        self.init(
+            version: version, fingerprint: String(words[2]), isPinned: rest.contains("pinned"),
+            cluster: rest.first { $0.hasPrefix(Self.clusterWord) }.map { String($0.dropFirst(Self.clusterWord.count)) })
     }
 }

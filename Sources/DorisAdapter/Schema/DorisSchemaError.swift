@@ -12,6 +12,8 @@ public enum DorisSchemaError: Error, CustomStringConvertible {
     case jobDoesNotStop(String)
     /// A load job fills columns that its table lacks: their values would be dropped without a word.
     case columnsMissing(job: String, columns: [String])
+    /// Several tables or jobs failed, each by itself; the others are done.
+    case several([String])
     /// A statement of the generator or of Doris that cannot be read.
     case unreadable(table: String, SQLReadingError)
 
@@ -31,6 +33,7 @@ public enum DorisSchemaError: Error, CustomStringConvertible {
             "Doris: load job \(job) neither pauses nor stops"
         case .columnsMissing(let job, let columns):
             "Doris: load job \(job) is left as it is, since its table lacks " + columns.joined(separator: ", ")
+        case .several(let texts): texts.joined(separator: "; ")
         case .unreadable(let table, let error):
             "Doris: the definition of \(table) cannot be read: \(error)"
         }

@@ -64,11 +64,11 @@ extension DorisSchemaStore {
         if job.errorRows > 0, !job.errorLogs.isEmpty {
             lines.append("    the newest rows with errors (they hold patients' data): \(job.errorLogs)")
         }
-        switch decision(load, jobs) {
+        switch decision(load, jobs).1 {
         case .leave(let note):
             if let note { lines.append("    \(configuration.redacted(note))") }
         case .create: break
-        case .replace(_, let reason): lines.append("    to be made anew: \(reason)")
+        case .replace(_, let reason), .startAnew(_, let reason): lines.append("    to be made anew: \(reason)")
         case .addPartitions: lines.append("    to be made anew: the topic has new partitions")
         case .resume, .resumeByPerson: lines.append("    `wado schema apply` lets it go on")
         }

@@ -9,8 +9,8 @@ import ArchiveSchema
 public struct DorisSchemaStore: SchemaStore, Sendable {
     /// Runs something while no other program does the same, and waits for its turn.
     public typealias Exclusively = @Sendable (_ work: () throws -> Void) throws -> Void
-    /// How many partitions a topic has now; nil when that is not known.
-    public typealias PartitionCount = @Sendable (_ topic: String) throws -> Int?
+    /// What a topic is like now; nil when that is not known.
+    public typealias TopicLook = @Sendable (_ topic: String) throws -> TopicState?
 
     public let name = "Doris"
     /// Whether somebody watches who has seen why jobs stopped themselves: only then they go on.
@@ -22,14 +22,15 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     package var renames: [String: [String: String]]
     /// Columns of each table that stay though nothing fills them any more.
     package var retired: [String: Set<String>] = [:]
-    private let partitionCount: PartitionCount
+    private let topicState: TopicLook
     private let exclusively: Exclusively
 
     /// - Parameters:
-    ///   - partitionCount: asked of a job that was made for certain partitions; without an answer it keeps those it has.
+    ///   - topicState: tells whether offsets that a job has are still those of its topic, and whether that has new
+    ///     partitions; without an answer jobs keep what they have.
     ///   - exclusively: holds a lock that all programs of the archive share.
     public init(
-        _ configuration: DorisConfiguration, partitionCount: @escaping PartitionCount = { _ in nil },
+        _ configuration: DorisConfiguration, topicState: @escaping TopicLook = { _ in nil },
         exclusively: @escaping Exclusively
     ) throws(DorisSchemaError) {
         var tables: [TableDefinition] = []
@@ -47,7 +48,7 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
             }
         }
         self.init(
-            configuration, tables: tables, loads: loads, renames: renames, partitionCount: partitionCount,
+            configuration, tables: tables, loads: loads, renames: renames, topicState: topicState,
             exclusively: exclusively)
         for table in ArchiveSchema.tables { retired[table.name] = Set(table.retired.map(\.name)) }
     }
@@ -55,14 +56,14 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     /// Of these tables and jobs, before the settings have changed them.
     package init(
         _ configuration: DorisConfiguration, tables: [TableDefinition], loads: [LoadDefinition],
-        renames: [String: [String: String]] = [:], partitionCount: @escaping PartitionCount = { _ in nil },
+        renames: [String: [String: String]] = [:], topicState: @escaping TopicLook = { _ in nil },
         exclusively: @escaping Exclusively = { work in try work() }
     ) {
         self.configuration = configuration
         self.tables = tables.map { $0.adapted(to: configuration) }
         self.loads = loads.map { $0.adapted(to: configuration) }
         self.renames = renames
-        self.partitionCount = partitionCount
+        self.topicState = topicState
         self.exclusively = exclusively
     }
 
@@ -92,8 +93,8 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         for load in loads {
             let jobs = exists ? try session.jobs.all(load.job) : []
             switch decision(load, jobs) {
-            case .leave(let note): notes += note.map { [$0] } ?? []
-            case let decision: steps.append(step(load, decision))
+            case (_, .leave(let note)): notes += note.map { [$0] } ?? []
+            case (let load, let decision): steps.append(step(load, decision))
             }
         }
         return SchemaPlan(store: name, steps: steps, notes: notes)
@@ -110,10 +111,16 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
             asideName: "\(table.name.prefix(42))_until_\(now)")
     }
 
-    func decision(_ load: LoadDefinition, _ jobs: [LoadJob]) -> LoadDecision {
-        // Kafka may be down: then jobs keep the partitions they have.
-        LoadDecision(load, jobs: jobs, partitions: (try? partitionCount(load.topic)) ?? nil)
+    /// What to do about a job, and the job with the cluster that its topic is in now.
+    func decision(_ load: LoadDefinition, _ jobs: [LoadJob]) -> (load: LoadDefinition, LoadDecision) {
+        let topic = topic(of: load)
+        var load = load
+        load.cluster = topic?.cluster
+        return (load, LoadDecision(load, jobs: jobs, topic: topic))
     }
+
+    /// Nil while Kafka is down: jobs keep what they have.
+    private func topic(of load: LoadDefinition) -> TopicState? { (try? topicState(load.topic)) ?? nil }
 
     /// A decision for people, its statements without secrets.
     private func step(_ load: LoadDefinition, _ decision: LoadDecision) -> SchemaStep {
@@ -125,9 +132,10 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         case .create(let offsets):
             reason = offsets == nil ? "the load job is missing" : "the load job was stopped and not made anew"
             statements = [load.createStatement(from: offsets)]
-        case .replace(let former, let why):
-            reason = why + ": made anew from where it is"
-            statements = [job("PAUSE"), job("STOP"), load.createStatement(from: start(load, after: former))]
+        case .replace(let former, let why), .startAnew(let former, let why):
+            let start = start(load, after: former)
+            reason = "\(why): made anew from \(start == nil ? "the beginning of its topic" : "where it is")"
+            statements = [job("PAUSE"), job("STOP"), load.createStatement(from: start)]
         case .addPartitions(let former):
             reason = "the topic has new partitions: made anew from where it is"
             statements = [job("PAUSE"), job("STOP"), load.createStatement(from: start(load, after: former))]
@@ -142,7 +150,7 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     }
 
     private func start(_ load: LoadDefinition, after former: LoadJob?) -> LoadDefinition.Offsets? {
-        LoadDecision.start(load, after: former, partitions: (try? partitionCount(load.topic)) ?? nil)
+        LoadDecision.start(load, after: former, topic: topic(of: load))
     }
 
     // MARK: Apply
@@ -156,16 +164,28 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
                 _ = try session.useDatabase()
             }
             var refused: [String] = []
+            var failures: [any Error] = []
             for table in tables {
-                refused += try bringForward(table, session, allowDestructive, report)
+                try attempt(&failures) { refused += try bringForward(table, session, allowDestructive, report) }
             }
-            for load in loads { try bringForward(load, session, report) }
-            if !refused.isEmpty { throw DorisSchemaError.needsPermission(refused) }
+            for load in loads { try attempt(&failures) { try bringForward(load, session, report) } }
+            if !refused.isEmpty { failures.append(DorisSchemaError.needsPermission(refused)) }
+            if failures.count > 1 { throw DorisSchemaError.several(failures.map { "\($0)" }) }
+            if let only = failures.first { throw only }
+        }
+    }
+
+    /// One table or job that fails does not hold up the others, unless Doris itself is gone.
+    private func attempt(_ failures: inout [any Error], _ work: () throws -> Void) throws {
+        do { try work() } catch {
+            if let error = error as? DorisError, error.isLostConnection { throw error }
+            failures.append(error)
         }
     }
 
     /// What a running service does now and then: jobs get partitions that their topics got, those that were stopped are
-    /// followed, and those that paused for a reason that may be over go on. Definitions are changed at a start only, so
+    /// followed, those whose topic is another one begin anew, and those that paused for a reason that may be over go on.
+    /// Definitions are changed at a start only, so
     /// that an older program that still runs beside a newer one does not change them back.
     /// - Returns: what needs someone, in lines for people.
     public func maintain(report: (String) -> Void) throws -> [String] {
@@ -176,20 +196,29 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
                 problems = ["database \(configuration.database) is missing"]
                 return
             }
+            var failures: [any Error] = []
             for load in loads {
-                let jobs = try session.jobs.all(load.job)
-                switch decision(load, jobs) {
-                case .addPartitions, .resume: try bringForward(load, session, report)
-                case .resumeByPerson(let job): problems.append("\(job.name) is paused: \(job.reasonText)")
-                // Stopped to be made anew, which did not succeed: Doris asks Kafka before it makes a job.
-                case .create where jobs.last?.state == .stopped: try bringForward(load, session, report)
-                case .create: problems.append("load job \(load.job) is missing")
-                case .leave(let note): problems += note.map { [$0] } ?? []
-                case .replace: break
-                }
+                try attempt(&failures) { problems += try maintain(load, session, report) }
             }
+            problems += failures.map { "\($0)" }
         }
         return problems
+    }
+
+    private func maintain(
+        _ load: LoadDefinition, _ session: DorisSession, _ report: (String) -> Void
+    ) throws -> [String] {
+        let jobs = try session.jobs.all(load.job)
+        switch decision(load, jobs).1 {
+        case .addPartitions, .startAnew, .resume: try bringForward(load, session, report)
+        case .resumeByPerson(let job): return ["\(job.name) is paused: \(job.reasonText)"]
+        // Stopped to be made anew, which did not succeed: Doris asks Kafka before it makes a job.
+        case .create where jobs.last?.state == .stopped: try bringForward(load, session, report)
+        case .create: return ["load job \(load.job) is missing"]
+        case .leave(let note): return note.map { [$0] } ?? []
+        case .replace: break
+        }
+        return []
     }
 
     /// - Returns: what was not done without permission.
@@ -235,7 +264,8 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         _ load: LoadDefinition, _ session: DorisSession, _ report: (String) -> Void
     ) throws {
         let jobs = try session.jobs.all(load.job)
-        switch decision(load, jobs) {
+        let (load, decision) = self.decision(load, jobs)
+        switch decision {
         case .leave: break
         case .create(let offsets):
             try check(load, session)
@@ -244,6 +274,7 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         case .replace(let job, let reason):
             try check(load, session)
             try replace(job, by: load, reason, session, report)
+        case .startAnew(let job, let reason): try replace(job, by: load, reason, session, report)
         case .addPartitions(let job):
             try replace(job, by: load, "the topic has new partitions", session, report)
         case .resume(let job):
@@ -276,7 +307,9 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
             return try bringForward(load, session, report)
         }
         let ended = try session.jobs.stop(paused)
-        try session.jobs.create(load, from: start(load, after: ended))
-        report("load job \(load.job): made anew from where it was, since \(reason)")
+        let start = start(load, after: ended)
+        try session.jobs.create(load, from: start)
+        let place = start == nil ? "the beginning of its topic" : "where it was"
+        report("load job \(load.job): made anew from \(place), since \(reason)")
     }
 }

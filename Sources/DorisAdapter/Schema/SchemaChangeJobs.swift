@@ -1,4 +1,5 @@
 import ArchiveSchema
+import ServiceKit
 
 /// Doris changes large tables in the background, one job a table at a time. This waits for them.
 struct SchemaChangeJobs {
@@ -46,7 +47,7 @@ struct SchemaChangeJobs {
     /// Waits until the newest job is over.
     private func wait(_ table: String, report: (String) -> Void) throws -> Job? {
         let deadline = ContinuousClock.now + .seconds(configuration.schemaChangeSeconds)
-        var milliseconds: UInt32 = 20
+        var milliseconds = 20
         var said = ""
         while true {
             guard let job = try newest(table), !job.isOver else { return try newest(table) }
@@ -58,7 +59,7 @@ struct SchemaChangeJobs {
             guard ContinuousClock.now < deadline else {
                 throw DorisSchemaError.changeTakesTooLong(table: table, progress: progress)
             }
-            Pause.milliseconds(milliseconds)
+            configuration.stop.wait(milliseconds: milliseconds)
             milliseconds = min(milliseconds * 2, 2_000)
         }
     }

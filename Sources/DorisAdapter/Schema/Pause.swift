@@ -1,6 +1,0 @@
-import Glibc
-
-/// Sleeps.
-enum Pause {
-    static func milliseconds(_ count: UInt32) { usleep(count * 1000) }
-}
