@@ -249,8 +249,9 @@ final class KafkaClient: @unchecked Sendable {
         var text = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(pointer, &text, text.count)
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
-        // With a new handle it can go on.
-        return KafkaError(RD_KAFKA_RESP_ERR__FATAL, "use client", Self.string(text))
+        let cause = KafkaError(code, "use client", Self.string(text))
+        // Unless somebody has to change something, it can go on with a new handle.
+        return cause.isRetriable ? KafkaError(RD_KAFKA_RESP_ERR__FATAL, "use client", Self.string(text)) : cause
     }
 
     // MARK: Metadata

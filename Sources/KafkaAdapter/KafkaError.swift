@@ -50,6 +50,10 @@ public struct KafkaError: RetriableError, Equatable, CustomStringConvertible {
         switch code {
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
             message += " (needed are the operations Read, Write and Describe on the archive's topics)"
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            message +=
+                " (needed are the operations Read, Write and Describe on the archive's topics, and for brokers before 2.8 "
+                + "IdempotentWrite on the cluster)"
         case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
             message += " (needed are the operations Read and Describe on the consumer group)"
         default: break

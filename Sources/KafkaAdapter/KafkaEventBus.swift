@@ -33,16 +33,20 @@ public final class KafkaEventBus: EventBus {
 
     public func lag(group: String, topic: Topic) throws -> Int64 {
         let client = try observer(group)
-        // Leaders that have just changed are known a moment later.
+        return try Self.askingLeaders { () throws(KafkaError) in try lag(group: group, topic: topic, client) }
+    }
+
+    /// Leaders that have just changed are known a moment later.
+    private static func askingLeaders<Answer>(
+        _ question: () throws(KafkaError) -> Answer
+    ) throws(KafkaError) -> Answer {
         for _ in 0..<10 {
-            do throws(KafkaError) {
-                return try lag(group: group, topic: topic, client)
-            } catch {
+            do throws(KafkaError) { return try question() } catch {
                 guard error.isMoving else { throw error }
                 StopToken().wait(milliseconds: 100)
             }
         }
-        return try lag(group: group, topic: topic, client)
+        return try question()
     }
 
     private func lag(group: String, topic: Topic, _ client: KafkaClient) throws(KafkaError) -> Int64 {
@@ -123,12 +127,15 @@ extension KafkaEventBus {
     /// Where a topic is and what is in it now; nil when there is no such topic.
     public func extent(ofTopic name: String) throws -> KafkaTopicExtent? {
         let client = try KafkaClient(.producer, topics.configuration.common, logger: topics.logger)
-        let cluster = try client.cluster(timeoutMilliseconds: Self.answerMilliseconds)
-        guard let partitions = cluster.topics[name] else { return nil }
-        let ends = try partitions.indices.map {
-            try client.ends(name, $0, timeoutMilliseconds: Self.answerMilliseconds)
+        return try Self.askingLeaders { () throws(KafkaError) -> KafkaTopicExtent? in
+            let cluster = try client.cluster(timeoutMilliseconds: Self.answerMilliseconds)
+            guard let partitions = cluster.topics[name] else { return nil }
+            var ends: [Range<Int64>] = []
+            for partition in partitions.indices {
+                ends.append(try client.ends(name, partition, timeoutMilliseconds: Self.answerMilliseconds))
+            }
+            return KafkaTopicExtent(cluster: cluster.id, partitions: ends)
         }
-        return KafkaTopicExtent(cluster: cluster.id, partitions: ends)
     }
 }
 

@@ -105,7 +105,10 @@ final class ProducerClient: Sendable {
         }
         if refusal == RD_KAFKA_RESP_ERR_NO_ERROR, sent < messages.count { sent += 1 }
         let failure = batch.wait(for: sent) ?? refusal
-        guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else { throw client.error(failure, "publish") }
+        guard failure == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            if let fatal = client.fatalError, !fatal.isRetriable { throw fatal }
+            throw client.error(failure, "publish")
+        }
         client.events.isUp()
     }
 
