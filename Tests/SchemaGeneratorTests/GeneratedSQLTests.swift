@@ -61,6 +61,19 @@ import Testing
             ])
     }
 
+    /// A combining mark makes one character with what stands before it, and no other text for a database.
+    @Test func quotesWithAccentsAreQuotesStill() throws {
+        let accent: Unicode.Scalar = "\u{301}"
+        let sql = try SpecSamples.sql(
+            SpecSamples.spec(
+                "name: a, tag: PatientID, comment: x'\(accent)y", "name: b, tag: StudyID, comment: 'x\"\(accent)y'"))
+        func has(_ name: String, _ text: String) -> Bool {
+            sql[name].map { Array($0.unicodeScalars).contains(Array(text.unicodeScalars)) } ?? false
+        }
+        #expect(has("postgres/things.sql", "x''\(accent)y"))
+        #expect(has("doris/things.sql", "x\\\"\(accent)y"))
+    }
+
     @Test func theSpecHasNoWarnings() throws {
         let output = try SpecSamples.generate(PackageFolder.bytes("dictionary/fields.yaml"))
         #expect(output.warnings == [])

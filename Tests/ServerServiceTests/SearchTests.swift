@@ -129,6 +129,8 @@ import Testing
                 .json()
             #expect(more.count == plain.count)
             #expect(more.allSatisfy { value($0, "00080070") == "Phantoms & Sons" && $0["00100020"] != nil })
+            // The metadata are found without a question for each.
+            #expect(archive.index.asked.load(ordering: .relaxed) == 0)
         }
     }
 

@@ -19,6 +19,8 @@ final class MemoryIndex: SeriesIndex {
 
     private let state = Mutex<[SeriesIdentity: (object: [UInt8], sop: String, count: Int)]>([:])
     let isBroken = Atomic(false)
+    /// How often the series of a study were asked for.
+    let asked = Atomic(0)
     /// Broken for good.
     let isDamaged = Atomic(false)
     /// Series are found whatever is asked for beside their UIDs, as those are one of whose instances has the value.
@@ -77,7 +79,8 @@ final class MemoryIndex: SeriesIndex {
     }
 
     func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry] {
-        try all(tenantID).filter { $0.0.studyUID == studyUID }
+        asked.add(1, ordering: .relaxed)
+        return try all(tenantID).filter { $0.0.studyUID == studyUID }
             .map { SeriesEntry(series: $0.0, modality: nil, instanceCount: $0.1.count) }
     }
 
