@@ -51,9 +51,10 @@ struct Backlog<Element: Sendable>: Sendable {
     var count: Int { front.count + elements.count - head }
     var isEmpty: Bool { count == 0 }
 
-    /// Also one whose time has come.
-    func hasElements(at milliseconds: Int) -> Bool {
-        !isEmpty || postponed.first.map { $0.due <= milliseconds } ?? false
+    /// Whether there is an element, also one whose time has come; that is no reason to put off a stop, since it failed.
+    func hasWork(isStopping: Bool) -> Bool {
+        if !isEmpty || isStopping { return !isEmpty }
+        return postponed.first.map { $0.due <= MonotonicClock.milliseconds } ?? false
     }
 
     mutating func append(_ element: Element) { elements.append(element) }

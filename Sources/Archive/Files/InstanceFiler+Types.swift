@@ -47,6 +47,9 @@ extension InstanceFiler {
         package var clock: @Sendable () -> Int64 = { WallClock.microseconds }
 
         public init() {}
+
+        /// What failed as a whole is tried again after these pauses.
+        var backOff: BackOff { BackOff(first: minimumPauseMilliseconds, maximum: maximumPauseMilliseconds) }
     }
 
     /// What happens, for metrics and logs.

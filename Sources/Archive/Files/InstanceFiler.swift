@@ -83,12 +83,13 @@ public final class InstanceFiler: Sendable {
 
     /// The filing thread's work, until stopped: what was submitted before is filed then.
     public func runFiling(_ stop: StopToken) {
-        var (pause, preparing) = (newPause, newPause)
+        var (pause, preparing) = (configuration.backOff, configuration.backOff)
         var nextPreparing = 0
         while true {
             let isStopping = stop.isStopped
             let waiting =
-                toFile.wait(milliseconds: isStopping ? 0 : 50) { Self.hasWork($0, isStopping) ? true : nil } ?? false
+                toFile.wait(milliseconds: isStopping ? 0 : 50) { $0.hasWork(isStopping: isStopping) ? true : nil }
+                ?? false
             if !waiting && isStopping { return }
             // Somebody waits for the verdict under the other policies.
             if waiting, configuration.policy == .replace, !isStopping {
@@ -118,15 +119,6 @@ public final class InstanceFiler: Sendable {
             if grown == count { return }
             count = grown
         }
-    }
-
-    private var newPause: BackOff {
-        BackOff(first: configuration.minimumPauseMilliseconds, maximum: configuration.maximumPauseMilliseconds)
-    }
-
-    /// Those that failed are no reason to put off a stop.
-    private static func hasWork(_ backlog: Backlog<PendingInstance>, _ isStopping: Bool) -> Bool {
-        isStopping ? !backlog.isEmpty : backlog.hasElements(at: MonotonicClock.milliseconds)
     }
 
     private func nextGroup(_ waiting: Monitor<Backlog<PendingInstance>>) -> [PendingInstance] {
@@ -338,11 +330,11 @@ public final class InstanceFiler: Sendable {
     public func runPublishing(_ stop: StopToken) {
         var producer: (any EventProducer)?
         defer { producer?.close() }
-        var pause = newPause
+        var pause = configuration.backOff
         while true {
             let isStopping = stop.isStopped
             let waiting =
-                toPublish.wait(milliseconds: isStopping ? 0 : 200) { Self.hasWork($0, isStopping) ? true : nil }
+                toPublish.wait(milliseconds: isStopping ? 0 : 200) { $0.hasWork(isStopping: isStopping) ? true : nil }
                 ?? false
             if isStopping && (!waiting || pause.attempts > 0) { return }
             guard waiting else { continue }
