@@ -67,7 +67,7 @@ let package = Package(
                 permissions: [.writeToPackageDirectory(reason: "generated-sql/ and docs/ are committed")]),
             dependencies: ["schema-generator"]),
         module("DICOMDictionary", plugins: ["GenerateSchema"]),
-        module("ArchiveSchema", ["DICOMCore"], plugins: ["GenerateSchema"]),
+        module("ArchiveSchema", ["DICOMCore", "DICOMDictionary"], plugins: ["GenerateSchema"]),
 
         // DICOM
         module("DICOMCore", ["DICOMDictionary", "CDeflate", "CZLib"]),
@@ -75,13 +75,21 @@ let package = Package(
         module("DICOMWeb", ["DICOMCore", "DICOMDictionary"]),
 
         // The archive
-        module("Archive", ["ArchiveSchema", "DICOMWeb", "DICOMCore", "ServiceKit", "CDeflate", "CZLib"]),
-        module("PostgresAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibPQ"]),
+        module(
+            "Archive",
+            ["ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "ServiceKit", "CDeflate", "CZLib"]),
+        module(
+            "PostgresAdapter",
+            [
+                "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "ServiceKit", "CLibPQ",
+            ]),
         module("DorisAdapter", ["Archive", "ArchiveSchema", "ServiceKit", "CLibMariaDB"]),
         module("KafkaAdapter", ["Archive", "ServiceKit", "CRdKafka"]),
         module("HTTPServer", ["CMicroHTTPD"]),
         module("ServiceKit", ["CLibYAML"]),
-        module("StoreSCPService", ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "ServiceKit"]),
+        module(
+            "StoreSCPService",
+            ["Archive", "ArchiveSchema", "DICOMNetwork", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
         module(
             "ConsumerService",
             ["Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary", "ServiceKit"]),
@@ -103,8 +111,8 @@ let package = Package(
         program(
             "wado",
             [
-                "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMNetwork", "PostgresAdapter",
-                "DorisAdapter", "KafkaAdapter",
+                "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMCore", "DICOMDictionary", "DICOMNetwork",
+                "PostgresAdapter", "DorisAdapter", "KafkaAdapter",
             ]),
 
         // Benchmarks

@@ -71,15 +71,10 @@ extension DICOMError: CustomStringConvertible {
         var text = ""
         for step in path {
             switch step {
-            case .tag(let tag): text += "(\(hexadecimal(tag.group)),\(hexadecimal(tag.element)))"
+            case .tag(let tag): text += "\(tag)"
             case .item(let number): text += "[\(number)]"
             }
         }
         return text
-    }
-
-    private static func hexadecimal(_ value: UInt16) -> String {
-        let digits = String(value, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 4 - digits.utf8.count) + digits
     }
 }

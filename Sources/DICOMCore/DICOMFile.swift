@@ -47,13 +47,7 @@ public struct DICOMFile: Sendable {
         return bytes
     }
 
-    private var substituteMeta: FileMeta {
-        let dataSet = dataSet
-        return FileMeta(
-            mediaStorageSOPClassUID: dataSet.string(.init(0x0008_0016)) ?? "",
-            mediaStorageSOPInstanceUID: dataSet.string(.init(0x0008_0018)) ?? "",
-            transferSyntaxUID: transferSyntax.uid)
-    }
+    private var substituteMeta: FileMeta { FileMeta(transferSyntaxUID: transferSyntax.uid).identifying(dataSet) }
 
     init(tree: DataSetTree, layout: FileLayout) {
         self.tree = tree

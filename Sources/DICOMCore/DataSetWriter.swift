@@ -96,13 +96,7 @@ extension DICOMFile {
             if let stop = dataSet.stopElement { throw DICOMError(.notRepresentable, at: stop.offset) }
             return storage.withBytes { [UInt8](bytes: $0) }
         }
-        var meta = meta ?? FileMeta()
-        if meta.mediaStorageSOPClassUID.isEmpty {
-            meta.mediaStorageSOPClassUID = dataSet.string(.init(0x0008_0016)) ?? ""
-        }
-        if meta.mediaStorageSOPInstanceUID.isEmpty {
-            meta.mediaStorageSOPInstanceUID = dataSet.string(.init(0x0008_0018)) ?? ""
-        }
+        var meta = (meta ?? FileMeta()).identifying(dataSet)
         meta.transferSyntaxUID = target.uid
         return try meta.encoded() + DataSetWriter(dataSet).encoded(in: target)
     }

@@ -102,20 +102,23 @@ struct ElementEncoder {
     }
 }
 
-/// The order of bytes in numbers (PS3.5 7.3).
-enum ByteSwap {
-    static func width(_ vr: VR) -> Int {
-        switch vr {
+extension VR {
+    /// Bytes of the numbers whose order of bytes is the transfer syntax's (PS3.5 7.3); 1 for text and bytes.
+    package var wordSize: Int {
+        switch self {
         case .us, .ss, .ow, .at: 2
         case .ul, .sl, .fl, .of, .ol: 4
         case .fd, .od, .ov, .sv, .uv: 8
         default: 1
         }
     }
+}
 
+/// The order of bytes in numbers (PS3.5 7.3).
+enum ByteSwap {
     /// Turns each number around, from the place on; a rest that is no whole number stays.
     static func swap(_ bytes: inout [UInt8], _ vr: VR, from start: Int = 0) {
-        let width = width(vr)
+        let width = vr.wordSize
         if width == 1 { return }
         let end = start + (bytes.count - start) / width * width
         bytes.withUnsafeMutableBytes { bytes in

@@ -1,3 +1,5 @@
+internal import DICOMDictionary
+
 /// File meta information, group 0002 (PS3.10 7.1). Empty strings are not written.
 public struct FileMeta: Hashable, Sendable {
     /// (0002,0002)
@@ -65,6 +67,16 @@ public struct FileMeta: Hashable, Sendable {
             default: break
             }
         }
+    }
+
+    /// With the UIDs of the instance where they are missing.
+    package func identifying(_ dataSet: DataSet) -> FileMeta {
+        var meta = self
+        if meta.mediaStorageSOPClassUID.isEmpty { meta.mediaStorageSOPClassUID = dataSet.string(.sopClassUID) ?? "" }
+        if meta.mediaStorageSOPInstanceUID.isEmpty {
+            meta.mediaStorageSOPInstanceUID = dataSet.string(.sopInstanceUID) ?? ""
+        }
+        return meta
     }
 
     /// 128 zero bytes, `DICM` and group 0002 with its length, in explicit little endian (PS3.10 7.1).

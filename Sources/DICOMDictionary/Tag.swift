@@ -16,3 +16,19 @@ public struct Tag: RawRepresentable, Hashable, Comparable, Sendable {
 
     @inlinable public static func < (a: Tag, b: Tag) -> Bool { a.rawValue < b.rawValue }
 }
+
+extension Tag: CustomStringConvertible {
+    /// `00100020`, as in DICOM JSON and in URLs.
+    public var hexadecimal: String { rawValue.hexadecimal(digits: 8) }
+
+    /// `(0010,0020)`.
+    public var description: String { "(\(group.hexadecimal(digits: 4)),\(element.hexadecimal(digits: 4)))" }
+}
+
+extension FixedWidthInteger {
+    /// In hexadecimal, with zeros in front.
+    package func hexadecimal(digits: Int, uppercase: Bool = true) -> String {
+        let text = String(self, radix: 16, uppercase: uppercase)
+        return String(repeating: "0", count: Swift.max(0, digits - text.utf8.count)) + text
+    }
+}

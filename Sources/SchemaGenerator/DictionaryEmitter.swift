@@ -48,7 +48,7 @@ public enum DictionaryEmitter {
             if element.isRetired { text += " (retired)" }
             if element.isRepeating { text += "; this is the first of them" }
             text += "\n    @inlinable public static var \(KeywordNames.swiftIdentifier(element.keyword)): Tag { "
-            text += "Tag(0x\(hexadecimal(element.tag))) }\n"
+            text += "Tag(0x\(SQLText.hexadecimal(element.tag))) }\n"
         }
         return text + "}\n"
     }
@@ -59,7 +59,7 @@ public enum DictionaryEmitter {
         var lines = ""
         lines.reserveCapacity(registry.elements.count * 80)
         for element in registry.elements {
-            lines += hexadecimal(element.tag)
+            lines += SQLText.hexadecimal(element.tag)
             lines += String(masks.firstIndex(of: element.mask) ?? 0)
             lines += element.isRetired ? "R" : "-"
             for vr in element.vrs { lines += vr.rawValue }
@@ -71,7 +71,7 @@ public enum DictionaryEmitter {
                 public static var edition: String { "\(escaped(registry.edition))" }
 
                 /// Which bits of a tag are fixed, by the digit in each line; the first is of tags that have no `x`.
-                static var masks: [UInt32] { [\(masks.map { "0x" + hexadecimal($0) }.joined(separator: ", "))] }
+                static var masks: [UInt32] { [\(masks.map { "0x" + SQLText.hexadecimal($0) }.joined(separator: ", "))] }
 
                 /// How many lines there are.
                 static var elementCount: Int { \(registry.elements.count) }
@@ -114,11 +114,6 @@ public enum DictionaryEmitter {
             }
 
             """
-    }
-
-    private static func hexadecimal(_ value: UInt32) -> String {
-        let digits = String(value, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 
     /// For the inside of a Swift literal; tabs separate columns, so none may be in a column (the reader leaves none).

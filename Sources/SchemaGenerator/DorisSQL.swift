@@ -17,8 +17,8 @@ enum DorisSQL {
             """
     }
 
-    /// The statement up to the distribution. The rest is written at run time too (`DorisTable`).
-    static func head(_ table: TableModel) -> String {
+    /// The statement up to the distribution.
+    private static func head(_ table: TableModel) -> String {
         let quote = ReservedWords.doris
         let list = { (names: [String]) in names.map(quote).joined(separator: ", ") }
         let columns = table.allColumns(in: .doris)
@@ -43,8 +43,7 @@ enum DorisSQL {
         return text
     }
 
-    /// The job that loads a table from its topic; nil when the spec has none. It is written at run time too
-    /// (`RoutineLoad`).
+    /// The job that loads a table from its topic; nil when the spec has none.
     static func routineLoad(_ table: TableModel, brokers: String) -> String? {
         guard let load = table.load else { return nil }
         let source = [
@@ -64,7 +63,7 @@ enum DorisSQL {
     }
 
     /// What is loaded: the table and its columns.
-    static func target(_ load: LoadModel, _ table: TableModel) -> String {
+    private static func target(_ load: LoadModel, _ table: TableModel) -> String {
         var columns = load.columns.map(ReservedWords.doris)
         columns += computed(table).map { "\(ReservedWords.doris($0.column)) = \($0.expression)" }
         return """

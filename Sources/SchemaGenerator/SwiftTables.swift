@@ -35,16 +35,9 @@ enum SwiftTables {
         text += "        variants: \(table.variants.map(SwiftText.string) ?? "nil"),\n"
         text += "        partitionColumn: \(table.partition.map(SwiftText.string) ?? "nil"),\n"
         text += "        postgresDDL: \(postgres ? "\(sql)Postgres" : "nil"),\n"
-        if let doris = table.doris {
-            let names = doris.distributeBy.map { SwiftText.string(ReservedWords.doris($0)) }.joined(separator: ", ")
-            text += "        doris: DorisTable(\n            head: \(sql)Doris, distributedBy: [\(names)], "
-            text += "buckets: \(doris.buckets), replicas: \(doris.replicas), "
-            text += "sequence: \(doris.sequence.map(SwiftText.string) ?? "nil")),\n"
-        } else {
-            text += "        doris: nil,\n"
-        }
+        text += "        dorisDDL: \(table.doris == nil ? "nil" : "\(sql)Doris"),\n"
         text +=
-            "        load: \(table.load.map { load($0, table, brokers: brokers, target: "\(sql)Load") } ?? "nil"))\n\n"
+            "        load: \(table.load.map { load($0, table, brokers: brokers, statement: "\(sql)Load") } ?? "nil"))\n\n"
         text += "    private static let columns: [ColumnSchema] = [\n"
         text += table.rowColumns.map { "        \(column($0, of: table)),\n" }.joined()
         text += "    ]\n\n    private static let retired: [ColumnSchema] = ["
@@ -52,7 +45,7 @@ enum SwiftTables {
         return text + (table.retired.isEmpty ? "]\n}\n" : "\n    ]\n}\n")
     }
 
-    private static func load(_ load: LoadModel, _ table: TableModel, brokers: String, target: String) -> String {
+    private static func load(_ load: LoadModel, _ table: TableModel, brokers: String, statement: String) -> String {
         let computed = DorisSQL.computed(table).map {
             "RoutineLoad.Computed(\(SwiftText.string($0.column)), \(SwiftText.string($0.expression)))"
         }
@@ -67,7 +60,7 @@ enum SwiftTables {
                         computed: [\(computed.joined(separator: ", "))],
                         properties: [
             \(properties.joined())            ],
-                        brokers: \(SwiftText.string(brokers)), target: \(target))
+                        brokers: \(SwiftText.string(brokers)), statement: \(statement))
             """
     }
 
@@ -125,10 +118,10 @@ enum SwiftTables {
                 text += "    static let \(name)Postgres = \(SwiftText.text(PostgresSQL.ddl(table)))\n\n"
             }
             if table.doris != nil {
-                text += "    static let \(name)Doris = \(SwiftText.text(DorisSQL.head(table)))\n\n"
+                text += "    static let \(name)Doris = \(SwiftText.text(DorisSQL.ddl(table)))\n\n"
             }
-            if let load = table.load {
-                text += "    static let \(name)Load = \(SwiftText.text(DorisSQL.target(load, table)))\n\n"
+            if let load = DorisSQL.routineLoad(table, brokers: model.brokers) {
+                text += "    static let \(name)Load = \(SwiftText.text(load))\n\n"
             }
         }
         return text + "}\n"

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// The bytes of one line of the log.
 package enum LogLine {
     /// The longest line, `PIPE_BUF` of Linux.
@@ -69,37 +71,16 @@ package enum LogLine {
     }
 }
 
-/// Times as text, without a calendar library.
+/// Times as text.
 package enum UTCTime {
     /// `2026-01-31T09:00:00.123Z` of seconds since 1970.
     package static func text(seconds: Int, nanoseconds: Int) -> String {
-        let (days, second) = (floorDivide(seconds, 86_400), floorRemainder(seconds, 86_400))
-        let date = civil(days: days)
-        let milliseconds = nanoseconds / 1_000_000
-        return "\(pad(date.year, 4))-\(pad(date.month, 2))-\(pad(date.day, 2))T\(pad(second / 3600, 2)):"
-            + "\(pad(second / 60 % 60, 2)):\(pad(second % 60, 2)).\(pad(milliseconds, 3))Z"
-    }
-
-    /// The Gregorian date of a number of days since 1970-01-01.
-    package static func civil(days: Int) -> (year: Int, month: Int, day: Int) {
-        let shifted = days + 719_468
-        let era = floorDivide(shifted, 146_097)
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        return (
-            yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-        )
-    }
-
-    private static func floorDivide(_ value: Int, _ divisor: Int) -> Int {
-        value >= 0 ? value / divisor : -((divisor - 1 - value) / divisor)
-    }
-
-    private static func floorRemainder(_ value: Int, _ divisor: Int) -> Int {
-        value - floorDivide(value, divisor) * divisor
+        var time = seconds
+        var parts = tm()
+        gmtime_r(&time, &parts)
+        let date = "\(pad(Int(parts.tm_year) + 1900, 4))-\(pad(Int(parts.tm_mon) + 1, 2))-\(pad(Int(parts.tm_mday), 2))"
+        let clock = "\(pad(Int(parts.tm_hour), 2)):\(pad(Int(parts.tm_min), 2)):\(pad(Int(parts.tm_sec), 2))"
+        return "\(date)T\(clock).\(pad(nanoseconds / 1_000_000, 3))Z"
     }
 
     private static func pad(_ value: Int, _ width: Int) -> String {

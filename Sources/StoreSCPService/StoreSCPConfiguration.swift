@@ -1,4 +1,5 @@
 public import Archive
+internal import DICOMCore
 internal import DICOMDictionary
 internal import DICOMNetwork
 
@@ -56,8 +57,10 @@ public struct StoreSCPConfiguration: Sendable {
             "1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.2.7.1", "1.2.840.10008.1.2.7.2",
             "1.2.840.10008.1.2.7.3", "1.2.840.10008.1.20",
         ]
-        let last = ["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"]
-        let first = "1.2.840.10008.1.2.1"
+        let last = [
+            TransferSyntax.deflatedExplicitVRLittleEndian, .implicitVRLittleEndian, .explicitVRBigEndian,
+        ].map(\.uid)
+        let first = TransferSyntax.explicitVRLittleEndian.uid
         let others = UIDRegistry.allEntries.filter {
             $0.kind == .transferSyntax && !excluded.contains($0.uid) && !last.contains($0.uid) && $0.uid != first
         }

@@ -1,3 +1,4 @@
+internal import DICOMDictionary
 internal import ServiceKit
 
 /// What `wado-storescp` counts.
@@ -43,8 +44,5 @@ struct StoreSCPMetrics: Sendable {
     }
 
     /// `0xA700`.
-    static func text(_ status: UInt16) -> String {
-        let digits = String(status, radix: 16, uppercase: true)
-        return "0x" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
-    }
+    static func text(_ status: UInt16) -> String { "0x" + status.hexadecimal(digits: 4) }
 }

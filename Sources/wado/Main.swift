@@ -16,13 +16,16 @@ internal import Wiring
     private static let commands = [
         Command(
             name: "up", usage: "up [--data DIR] [--sample] [settings]",
-            about: "runs the archive: PostgreSQL and all services, until Ctrl-C", run: UpCommand.run),
+            about: "runs the archive: PostgreSQL and all services, until Ctrl-C",
+            options: UpCommand.options.map(\.help),
+            run: UpCommand.run),
         Command(
             name: "status", usage: "status [--data DIR]", about: "shows where the archive is and what it holds",
             run: StatusCommand.run),
         Command(
             name: "sample", usage: "sample [--data DIR | --out FOLDER]",
-            about: "computes a head phantom, a CT series of 64 slices, and stores it", run: SampleCommand.run),
+            about: "computes a head phantom, a CT series of 64 slices, and stores it",
+            options: SampleCommand.options.map(\.help), run: SampleCommand.run),
         Command(
             name: "import", usage: "import FILE|FOLDER.. [--data DIR]",
             about: "stores DICOM files in the running archive", run: ImportCommand.run),

@@ -48,6 +48,14 @@ final class Terminal: Sendable {
         write("\r\u{1B}[K" + text, to: 2)
     }
 
+    /// `[#######-----] 58 %` of a part from 0 to 1.
+    static func bar(_ part: Double) -> String {
+        let part = min(1, max(0, part))
+        let width = Int(part * 30)
+        let bar = String(repeating: "#", count: width) + String(repeating: "-", count: 30 - width)
+        return "[\(bar)] \(Int(part * 100)) %"
+    }
+
     /// Whether someone watches standard error.
     static var isInteractive: Bool { isatty(2) == 1 }
 }

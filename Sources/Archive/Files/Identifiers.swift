@@ -1,3 +1,5 @@
+internal import DICOMDictionary
+
 /// A tenant's name, safe in a path: 1 to 64 of `A-Z a-z 0-9 _ -`.
 public struct TenantID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let value: String
@@ -25,26 +27,13 @@ public struct TenantID: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func < (a: TenantID, b: TenantID) -> Bool { a.value < b.value }
 }
 
-/// A unique identifier (PS3.5 9.1) that is safe in a path: 1 to 64 digits and dots, which begins and ends with a digit
-/// and has no two dots in a row. Zeros in front of a component, which the standard forbids and some senders write, are
-/// taken as they are.
+/// A unique identifier (`UIDRule`), which is safe in a path.
 public struct UID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let value: String
 
     /// nil for anything else. Padding is the caller's to take off.
     public init?(_ text: String) {
-        guard (1...64).contains(text.utf8.count) else { return nil }
-        var wasDot = true
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): wasDot = false
-            case UInt8(ascii: "."):
-                if wasDot { return nil }
-                wasDot = true
-            default: return nil
-            }
-        }
-        guard !wasDot else { return nil }
+        guard UIDRule.isUID(text.utf8) else { return nil }
         value = text
     }
 

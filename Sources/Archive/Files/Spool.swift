@@ -1,3 +1,4 @@
+internal import DICOMDictionary
 internal import Glibc
 internal import ServiceKit
 internal import Synchronization
@@ -64,8 +65,7 @@ public final class Spool: Sendable {
     private static let replacingSuffix = ".replacing"
 
     func path(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return "\(folder)/\(String(repeating: "0", count: max(0, 16 - digits.utf8.count)))\(digits)"
+        "\(folder)/\(number.hexadecimal(digits: 16, uppercase: false))"
     }
 
     func replacingPath(_ number: UInt64) -> String { path(number) + Self.replacingSuffix }

@@ -1,3 +1,5 @@
+internal import DICOMDictionary
+
 /// The log and the compacted file of a series at one moment.
 ///
 /// The log is opened first. A compaction puts the new compacted file in place before it removes the log or shortens it;
@@ -254,8 +256,5 @@ final class FileSeriesSnapshot: SeriesSnapshot {
         }
     }
 
-    private static func text(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-    }
+    private static func text(_ number: UInt64) -> String { number.hexadecimal(digits: 16, uppercase: false) }
 }

@@ -36,13 +36,13 @@ struct CopyWriter {
     }
 
     mutating func date(_ value: CalendarDate?) {
-        int(value.map { $0.daysSince1970 - 10_957 })
+        int(value.map { $0.daysSince1970 - CopyFormat.epochDays })
     }
 
     mutating func time(_ value: ClockTime?) { bigint(value?.microseconds) }
 
     mutating func timestamp(_ value: Timestamp?) {
-        bigint(value.map { $0.microsecondsSince1970 - 946_684_800_000_000 })
+        bigint(value.map { $0.microsecondsSince1970 - CopyFormat.epochMicroseconds })
     }
 
     /// An array of one dimension: dimensions, whether it has NULLs, type, length and lower bound, then the elements as
@@ -80,8 +80,13 @@ struct CopyWriter {
     }
 }
 
-/// The frame around binary COPY tuples.
+/// PostgreSQL's binary format, as COPY has it.
 public enum CopyFormat {
+    /// Days from 1970 to PostgreSQL's epoch, 2000-01-01.
+    public static let epochDays: Int32 = 10_957
+    /// The same in microseconds.
+    public static let epochMicroseconds: Int64 = 946_684_800_000_000
+
     /// Signature, flags and extension length.
     public static let header: [UInt8] =
         Array("PGCOPY\n".utf8) + [0xFF, 0x0D, 0x0A, 0x00] + [0, 0, 0, 0] + [0, 0, 0, 0]

@@ -94,15 +94,4 @@ public struct ExtractionError: Error, Hashable, Sendable, CustomStringConvertibl
     }
 }
 
-func tagPath(_ path: [Tag]) -> String {
-    path.map { tag in
-        asciiString { bytes in
-            bytes.append(UInt8(ascii: "("))
-            for (index, shift) in stride(from: 28, through: 0, by: -4).enumerated() {
-                if index == 4 { bytes.append(UInt8(ascii: ",")) }
-                bytes.append(Array("0123456789ABCDEF".utf8)[Int(tag.rawValue >> UInt32(shift) & 15)])
-            }
-            bytes.append(UInt8(ascii: ")"))
-        }
-    }.joined(separator: "[0]")
-}
+private func tagPath(_ path: [Tag]) -> String { path.map(\.description).joined(separator: "[0]") }

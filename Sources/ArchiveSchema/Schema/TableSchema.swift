@@ -219,17 +219,16 @@ public struct TableSchema: Sendable {
     public let partitionColumn: String?
     /// The statements that create it, its indexes and comments; nil when PostgreSQL has no such table.
     public let postgresDDL: String?
-    /// The table in Doris; nil when it has none.
-    public let doris: DorisTable?
+    /// The statement that creates it in Doris, with replicas and buckets as the spec has them; nil when Doris has no such
+    /// table.
+    public let dorisDDL: String?
     /// The job that loads it; nil when nothing is loaded.
     public let load: RoutineLoad?
 
     /// The topic whose messages Doris loads into it.
     public var topic: String? { load?.topic }
-    /// The statement that creates it in Doris, with replicas and buckets as the spec has them.
-    public var dorisDDL: String? { doris?.ddl() }
     /// The statement that creates its load job, as the spec has it.
-    public var routineLoad: String? { load?.statement() }
+    public var routineLoad: String? { load?.statement }
 
     /// The columns of PostgreSQL in the order of `encodeCopy`, in quotes: for `COPY table (...)`.
     public var columnList: String {
@@ -238,17 +237,16 @@ public struct TableSchema: Sendable {
 
     public func column(_ name: String) -> ColumnSchema? { columns.first { $0.name == name } }
 
-    /// The statement that creates the partition of a month, and does nothing when it is there; nil when the table is
-    /// not partitioned or there is no such month. Rows of the month that lie in the default partition hinder it.
-    public func partitionDDL(year: Int, month: Int) -> String? {
-        guard partitionColumn != nil, let start = CalendarDate(year: year, month: month, day: 1),
-            let end = CalendarDate(
-                year: month == 12 ? year + 1 : year, month: month == 12 ? 1 : month + 1, day: 1)
-        else { return nil }
-        let suffix = start.dicomValue.prefix(6)
+    /// The name of a month's partition.
+    public func partition(of month: CalendarMonth) -> String { "\(name)_\(month.name)" }
+
+    /// The statement that creates the partition of a month, and does nothing when it is there; nil when the table is not
+    /// partitioned. Rows of the month that lie in the default partition hinder it.
+    public func partitionDDL(of month: CalendarMonth) -> String? {
+        if partitionColumn == nil { return nil }
         return """
-            CREATE TABLE IF NOT EXISTS \(name)_\(suffix) PARTITION OF \(name)
-                FOR VALUES FROM ('\(start) 00:00:00+00') TO ('\(end) 00:00:00+00');
+            CREATE TABLE IF NOT EXISTS \(partition(of: month)) PARTITION OF \(name)
+                FOR VALUES FROM (\(month.start)) TO (\(month.next.start));
             """
     }
 }

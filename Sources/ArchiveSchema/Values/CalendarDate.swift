@@ -1,3 +1,5 @@
+internal import DICOMCore
+
 /// A day of the Gregorian calendar, from 0001-01-01 to 9999-12-31, what both databases can hold.
 public struct CalendarDate: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Days since 1970-01-01, negative before it.
@@ -8,7 +10,9 @@ public struct CalendarDate: Hashable, Comparable, Sendable, CustomStringConverti
 
     /// Nil when there is no such day.
     public init?(year: Int, month: Int, day: Int) {
-        guard 1...9999 ~= year, 1...12 ~= month, day >= 1, day <= Self.days(of: month, in: year) else { return nil }
+        guard 1...9999 ~= year, 1...12 ~= month, day >= 1, day <= GregorianCalendar.days(of: month, in: year) else {
+            return nil
+        }
         let y = month <= 2 ? year - 1 : year
         let era = y / 400
         let yearOfEra = y - era * 400
@@ -68,14 +72,6 @@ public struct CalendarDate: Hashable, Comparable, Sendable, CustomStringConverti
     }
 
     public static func < (a: Self, b: Self) -> Bool { a.daysSince1970 < b.daysSince1970 }
-
-    private static func days(of month: Int, in year: Int) -> Int {
-        switch month {
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        case 4, 6, 9, 11: 30
-        default: 31
-        }
-    }
 }
 
 func appendDigits(_ value: Int, width: Int, to bytes: inout [UInt8]) {

@@ -1,3 +1,5 @@
+internal import DICOMDictionary
+
 /// What a rule makes of a value's bytes.
 package enum Ruled<Value: Sendable>: Sendable {
     case value(Value)
@@ -117,23 +119,11 @@ package enum ValueRules {
             })
     }
 
-    /// UI: 1 to 64 digits and full stops, no full stop at an end or beside another (PS3.5 9.1). Zeros at the start of
-    /// a component are taken: they are common, and harmless.
+    /// UI (`UIDRule`).
     package static func uid(_ value: Bytes) -> Ruled<String> {
         let bytes = trimmed(value)
         if bytes.isEmpty { return .empty }
-        guard bytes.count <= 64 else { return .broken(.notAUID) }
-        var wasStop = true
-        for byte in bytes {
-            if byte == UInt8(ascii: ".") {
-                if wasStop { return .broken(.notAUID) }
-                wasStop = true
-            } else {
-                guard isDigit(byte) else { return .broken(.notAUID) }
-                wasStop = false
-            }
-        }
-        return wasStop ? .broken(.notAUID) : .value(String(decoding: bytes, as: UTF8.self))
+        return UIDRule.isUID(bytes) ? .value(String(decoding: bytes, as: UTF8.self)) : .broken(.notAUID)
     }
 
     /// IS: a sign and digits; a fraction of zeros is taken.

@@ -1,3 +1,5 @@
+internal import DICOMCore
+
 /// A presentation context that both sides agreed on.
 public struct NegotiatedContext: Hashable, Sendable {
     public var id: UInt8
@@ -36,8 +38,8 @@ public struct AcceptorPolicy: Sendable {
     }
 
     public static let verification = "1.2.840.10008.1.1"
-    static let implicitVRLittleEndian = "1.2.840.10008.1.2"
-    static let explicitVRBigEndian = "1.2.840.10008.1.2.2"
+    static let implicitVRLittleEndian = TransferSyntax.implicitVRLittleEndian.uid
+    static let explicitVRBigEndian = TransferSyntax.explicitVRBigEndian.uid
 }
 
 /// The outcome of negotiation, for the acceptor's user. A user identity, which may be a secret, is not carried on.

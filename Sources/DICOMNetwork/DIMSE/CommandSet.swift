@@ -69,7 +69,7 @@ public struct CommandSet: Hashable, Sendable {
     public subscript(text tag: Tag) -> String? {
         get {
             guard let value = self[bytes: tag] else { return nil }
-            return BigEndianReader.trimmed(value[...])
+            return FieldText.trimmed(value[...])
         }
         set {
             self[bytes: tag] = newValue.map {

@@ -24,6 +24,18 @@ extension PDU {
     }
 }
 
+/// Text in fields of PDUs and in command sets.
+enum FieldText {
+    /// Without padding; what is not printable ASCII becomes a question mark.
+    static func trimmed(_ field: ArraySlice<UInt8>) -> String {
+        let isPadding = { (byte: UInt8) in byte == 0 || byte == 0x20 }
+        guard let first = field.firstIndex(where: { !isPadding($0) }),
+            let last = field.lastIndex(where: { !isPadding($0) })
+        else { return "" }
+        return String(decoding: field[first...last].map { $0 < 0x20 || $0 > 0x7E ? 0x3F : $0 }, as: UTF8.self)
+    }
+}
+
 /// Reads big-endian numbers and items within bounds; everything thrown is "invalid PDU parameter value".
 struct BigEndianReader {
     let bytes: [UInt8]
@@ -77,15 +89,7 @@ struct BigEndianReader {
     /// A UID or name: padding of NUL and space taken off (some peers pad), bytes beyond ASCII replaced.
     mutating func text(_ count: Int? = nil) throws(Abort) -> String {
         let field = try take(count ?? (end - position))
-        return Self.trimmed(field)
-    }
-
-    static func trimmed(_ field: ArraySlice<UInt8>) -> String {
-        let isPadding = { (byte: UInt8) in byte == 0 || byte == 0x20 }
-        guard let first = field.firstIndex(where: { !isPadding($0) }),
-            let last = field.lastIndex(where: { !isPadding($0) })
-        else { return "" }
-        return String(decoding: field[first...last].map { $0 < 0x20 || $0 > 0x7E ? 0x3F : $0 }, as: UTF8.self)
+        return FieldText.trimmed(field)
     }
 
     mutating func associateRequest() throws(Abort) -> AssociateRequest {

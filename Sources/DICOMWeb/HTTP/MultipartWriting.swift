@@ -1,3 +1,5 @@
+internal import DICOMDictionary
+
 /// The boundary of a `multipart/related` body (RFC 2046 5.1.1, PS3.18 8.6.1.2) and the bytes between its parts. All
 /// lengths are known before anything is sent.
 public struct MultipartBoundary: Hashable, Sendable {
@@ -12,10 +14,7 @@ public struct MultipartBoundary: Hashable, Sendable {
 
     public init(using generator: inout some RandomNumberGenerator) {
         var text = "wado-"
-        for _ in 0..<2 {
-            let digits = String(generator.next(), radix: 16)
-            text += String(repeating: "0", count: 16 - digits.utf8.count) + digits
-        }
+        for _ in 0..<2 { text += generator.next().hexadecimal(digits: 16, uppercase: false) }
         value = text
     }
 

@@ -75,11 +75,7 @@ public struct BulkDataPath: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String {
-        func digits(_ tag: Tag) -> String {
-            let digits = String(tag.rawValue, radix: 16, uppercase: true)
-            return String(repeating: "0", count: 8 - digits.utf8.count) + digits
-        }
-        return steps.map { "\(digits($0.sequence))/\($0.item)/" }.joined() + digits(tag)
+        steps.map { "\($0.sequence.hexadecimal)/\($0.item)/" }.joined() + tag.hexadecimal
     }
 
     /// The element that the path names, and the data set that it is in.

@@ -31,7 +31,7 @@ public struct AttributePath: Hashable, Sendable, CustomStringConvertible {
     public var vr: VR { DataDictionary.vr(of: tag) }
 
     /// `00400275.00400009`.
-    public var description: String { tags.map(Self.hexadecimal).joined(separator: ".") }
+    public var description: String { tags.map(\.hexadecimal).joined(separator: ".") }
 
     private static func mayBeSequence(_ tag: Tag) -> Bool {
         let vr = DataDictionary.vr(of: tag)
@@ -45,11 +45,6 @@ public struct AttributePath: Hashable, Sendable, CustomStringConvertible {
             return Tag(bytes.reduce(0) { $0 << 4 | UInt32(hexadecimalValue($1) ?? 0) })
         }
         return DataDictionary.entry(keyword: String(name))?.tag
-    }
-
-    private static func hexadecimal(_ tag: Tag) -> String {
-        let digits = String(tag.rawValue, radix: 16, uppercase: true)
-        return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }
 }
 

@@ -59,7 +59,7 @@ public struct QIDOQuery: Hashable, Sendable {
             guard let uid else { break }
             pathUIDs += 1
             let path = AttributePath(tag)
-            guard Self.isUID(uid[...]) else {
+            guard UIDRule.isUID(uid.utf8) else {
                 throw QIDOError(.invalidValue, path.description, "the UID in the path is not one")
             }
             matches.append(QIDOMatch(path: path, vr: .ui, matching: .uidList([uid])))
@@ -169,17 +169,6 @@ public struct QIDOQuery: Hashable, Sendable {
         case "false": return false
         default: throw QIDOError(.invalidValue, item.name, "neither true nor false")
         }
-    }
-
-    static func isUID(_ text: Substring) -> Bool {
-        let bytes = text.utf8
-        guard (1...64).contains(bytes.count), bytes.first != 0x2E, bytes.last != 0x2E else { return false }
-        var previous: UInt8 = 0
-        for byte in bytes {
-            guard (0x30...0x39).contains(byte) || byte == 0x2E && previous != 0x2E else { return false }
-            previous = byte
-        }
-        return true
     }
 
     static func trimmed(_ text: Substring) -> String {

@@ -69,7 +69,7 @@ struct QIDOValueParser {
         for part in value.split(whereSeparator: { $0 == "," || $0 == "\\" }) {
             let uid = QIDOQuery.trimmed(part)
             guard !uid.utf8.contains(where: { $0 == 0x2A || $0 == 0x3F }) else { throw wildcardNotAllowed(.ui) }
-            guard QIDOQuery.isUID(uid[...]) else {
+            guard UIDRule.isUID(uid.utf8) else {
                 throw QIDOError(.invalidValue, name, "a UID has digits and single dots, 64 characters at most")
             }
             guard seen.insert(uid).inserted else { continue }

@@ -1,3 +1,4 @@
+internal import DICOMCore
 import DICOMDictionary
 
 /// Dates, times and date-times (PS3.5 6.2) brought to a form whose order as text is their order in time.
@@ -57,7 +58,8 @@ struct TemporalValue: Hashable {
             digits.remove(at: 4)
         }
         guard digits.count == 8, let year = number(digits[..<4]), let month = number(digits[4..<6]),
-            let day = number(digits[6...]), (1...12).contains(month), (1...days(month, year)).contains(day)
+            let day = number(digits[6...]), (1...12).contains(month),
+            (1...GregorianCalendar.days(of: month, in: year)).contains(day)
         else { return nil }
         return String(decoding: digits, as: UTF8.self)
     }
@@ -114,9 +116,9 @@ struct TemporalValue: Hashable {
         let month = datePart.count >= 6 ? number(datePart[4..<6]) : 1
         guard let month, (1...12).contains(month) else { return nil }
         let day = datePart.count == 8 ? number(datePart[6...]) : 1
-        guard let day, (1...days(month, year)).contains(day) else { return nil }
+        guard let day, (1...GregorianCalendar.days(of: month, in: year)).contains(day) else { return nil }
         let lastMonth = datePart.count >= 6 ? month : 12
-        let lastDay = datePart.count == 8 ? day : days(lastMonth, year)
+        let lastDay = datePart.count == 8 ? day : GregorianCalendar.days(of: lastMonth, in: year)
         var lowerTime = "000000.000000"
         var upperTime = "235959.999999"
         if text.count > 8 {
@@ -141,12 +143,12 @@ struct TemporalValue: Hashable {
             if day == 0 {
                 month -= 1
                 if month == 0 { (year, month) = (year - 1, 12) }
-                day = days(month, year)
+                day = GregorianCalendar.days(of: month, in: year)
             }
         } else if minute >= 1440 {
             minute -= 1440
             day += 1
-            if day > days(month, year) {
+            if day > GregorianCalendar.days(of: month, in: year) {
                 (month, day) = (month + 1, 1)
                 if month == 13 { (year, month) = (year + 1, 1) }
             }
@@ -168,13 +170,5 @@ struct TemporalValue: Hashable {
             value = value * 10 + Int(digit - 0x30)
         }
         return digits.isEmpty ? nil : value
-    }
-
-    private static func days(_ month: Int, _ year: Int) -> Int {
-        switch month {
-        case 4, 6, 9, 11: 30
-        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-        default: 31
-        }
     }
 }

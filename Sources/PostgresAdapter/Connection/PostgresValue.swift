@@ -1,3 +1,5 @@
+internal import ArchiveSchema
+
 /// A parameter of a statement, sent in binary.
 public enum PostgresValue: Sendable {
     case null
@@ -21,7 +23,7 @@ public enum PostgresValue: Sendable {
     case byteaArray([[UInt8]])
 
     /// Microseconds between 1970 and PostgreSQL's epoch, 2000-01-01.
-    public static let epochMicroseconds: Int64 = 946_684_800_000_000
+    public static let epochMicroseconds: Int64 = CopyFormat.epochMicroseconds
 
     var oid: UInt32 {
         switch self {

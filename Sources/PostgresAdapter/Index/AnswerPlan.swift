@@ -257,7 +257,7 @@ struct AnswerPlan {
         case .int, .bigint: text = bytes.postgresInteger.map { "\($0)" }
         case .double: text = bytes.postgresDouble.flatMap { $0.isFinite ? "\($0)" : nil }
         case .date:
-            let days = bytes.postgresInteger.flatMap { Int32(exactly: $0 + 10_957) }
+            let days = bytes.postgresInteger.flatMap { Int32(exactly: $0 + Int64(CopyFormat.epochDays)) }
             text = days.flatMap { CalendarDate(daysSince1970: $0) }.map { "\"\($0.dicomValue)\"" }
         case .time:
             text = bytes.postgresInteger.flatMap { ClockTime(microseconds: $0) }.map { "\"\($0.dicomValue)\"" }

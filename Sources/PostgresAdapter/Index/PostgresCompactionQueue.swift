@@ -53,9 +53,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
     }
 
     public func setSearchedValues(_ rows: [DicomStateMetaRow], of task: CompactionTask) throws {
-        let key: [PostgresValue] = [
-            .text(task.series.tenantID), .text(task.series.studyUID), .text(task.series.seriesUID),
-        ]
+        let key = PostgresValue.key(of: task.series)
         try pool.withConnection { connection throws(PostgresError) in
             try connection.once(RowStage.states.create, operation: "write variants")
             try connection.transaction { connection throws(PostgresError) in
@@ -125,9 +123,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
     ) throws(PostgresError) -> (any Error)? {
         var failure: (any Error)?
         for (task, outcome) in zip(tasks, outcomes) {
-            let series: [PostgresValue] = [
-                .text(task.series.tenantID), .text(task.series.studyUID), .text(task.series.seriesUID),
-            ]
+            let series = PostgresValue.key(of: task.series)
             let key = series + [.timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds)]
             var outcome = outcome
             if case .done(let count) = outcome, let publish {
@@ -177,7 +173,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
     /// Of the series that is due. The time of writing grows, as with every change of a row.
     private static let setCount = """
         UPDATE dicom_state_meta s SET series_related_instances = $5,
-            updated_time = GREATEST(clock_timestamp(), s.updated_time + interval '1 microsecond') FROM due d
+            \(SQL.laterTime("s")) FROM due d
         WHERE s.tenant_id = d.tenant_id AND s.study_uid = d.study_uid AND s.series_uid = d.series_uid
             AND s.series_related_instances IS DISTINCT FROM $5
         """
@@ -189,10 +185,6 @@ public final class PostgresCompactionQueue: CompactionQueue {
             SELECT pg_advisory_unlock(\(AdvisoryLock.series))
             FROM unnest($1::text[], $2::text[], $3::text[]) AS u(tenant_id, study_uid, series_uid)
             """,
-            [
-                .textArray(series.map(\.tenantID)), .textArray(series.map(\.studyUID)),
-                .textArray(series.map(\.seriesUID)),
-            ],
-            operation: "finish series")
+            PostgresValue.keys(of: series), operation: "finish series")
     }
 }

@@ -289,7 +289,7 @@ struct SearchPredicates {
         guard text.utf8.count == 8, let value = Int(text),
             let date = CalendarDate(year: value / 10_000, month: value / 100 % 100, day: value % 100)
         else { return nil }
-        return .date(days: date.daysSince1970 - 10_957)
+        return .date(days: date.daysSince1970 - CopyFormat.epochDays)
     }
 
     /// `HHMMSS.FFFFFF`.

@@ -30,12 +30,12 @@ public final class PostgresLogKeeper: LogKeeper {
             var done = LogHousekeeping()
             try SchemaMigrator().extendPartitions(connection)
             for table in ArchiveSchema.tables where table.partitionColumn != nil && table.postgresDDL != nil {
-                let first = retention.accessMonths > 0 ? Month(now).advanced(by: -retention.accessMonths) : nil
-                try empty(table, from: first, to: Month(now).advanced(by: 2), connection, &done)
+                let first = retention.accessMonths > 0 ? CalendarMonth(now).advanced(by: -retention.accessMonths) : nil
+                try empty(table, from: first, to: CalendarMonth(now).advanced(by: 2), connection, &done)
                 if let first { try drop(table, before: first, connection, &done) }
             }
             if retention.problemMonths > 0 {
-                try deleteProblems(before: Month(now).advanced(by: -retention.problemMonths), connection, &done)
+                try deleteProblems(before: CalendarMonth(now).advanced(by: -retention.problemMonths), connection, &done)
             }
             return done
         }
@@ -45,7 +45,7 @@ public final class PostgresLogKeeper: LogKeeper {
 
     /// Rows of no month's partition: too old ones go, others get their partition, those of a far future stay.
     private func empty(
-        _ table: TableSchema, from first: Month?, to last: Month, _ connection: PostgresConnection,
+        _ table: TableSchema, from first: CalendarMonth?, to last: CalendarMonth, _ connection: PostgresConnection,
         _ done: inout LogHousekeeping
     ) throws(PostgresError) {
         guard let column = table.partitionColumn else { return }
@@ -53,24 +53,24 @@ public final class PostgresLogKeeper: LogKeeper {
             """
             SELECT DISTINCT to_char("\(column)" AT TIME ZONE 'UTC', 'YYYYMM') FROM \(table.name)_default
             """, [], operation: "look for rows without a partition")
-        let months = (0..<found.rowCount).compactMap { found.string($0, 0).flatMap(Month.init) }.sorted()
+        let months = (0..<found.rowCount).compactMap { found.string($0, 0).flatMap(CalendarMonth.init) }.sorted()
         for month in months where month <= last {
             if let first, month < first {
                 done.deletedRows += try delete(
                     from: "\(table.name)_default", where: "\"\(column)\" < \(month.next.start)", connection)
             } else if try adopt(table, column, month, connection) {
-                done.filledPartitions.append(month.partition(of: table))
+                done.filledPartitions.append(table.partition(of: month))
             } else {
-                done.postponed.append(month.partition(of: table))
+                done.postponed.append(table.partition(of: month))
             }
         }
     }
 
     /// Makes a month's partition of the rows of the default partition, in one transaction: readers see them all along.
     private func adopt(
-        _ table: TableSchema, _ column: String, _ month: Month, _ connection: PostgresConnection
+        _ table: TableSchema, _ column: String, _ month: CalendarMonth, _ connection: PostgresConnection
     ) throws(PostgresError) -> Bool {
-        let partition = month.partition(of: table)
+        let partition = table.partition(of: month)
         let range = "\"\(column)\" >= \(month.start) AND \"\(column)\" < \(month.next.start)"
         return try patiently(connection) { connection throws(PostgresError) in
             let names = try connection.queryOnce(
@@ -93,7 +93,8 @@ public final class PostgresLogKeeper: LogKeeper {
     // MARK: Old months
 
     private func drop(
-        _ table: TableSchema, before first: Month, _ connection: PostgresConnection, _ done: inout LogHousekeeping
+        _ table: TableSchema, before first: CalendarMonth, _ connection: PostgresConnection,
+        _ done: inout LogHousekeeping
     ) throws(PostgresError) {
         let found = try connection.query(
             """
@@ -102,7 +103,7 @@ public final class PostgresLogKeeper: LogKeeper {
             """, [.text(table.name)], operation: "look at partitions")
         for row in 0..<found.rowCount {
             guard let name = found.string(row, 0), name.hasPrefix(table.name + "_"),
-                let month = Month(String(name.dropFirst(table.name.count + 1))), month < first
+                let month = CalendarMonth(String(name.dropFirst(table.name.count + 1))), month < first
             else { continue }
             let isDropped = try patiently(connection) { connection throws(PostgresError) in
                 _ = try connection.run(
@@ -139,7 +140,7 @@ public final class PostgresLogKeeper: LogKeeper {
     // MARK: Single rows
 
     private func deleteProblems(
-        before month: Month, _ connection: PostgresConnection, _ done: inout LogHousekeeping
+        before month: CalendarMonth, _ connection: PostgresConnection, _ done: inout LogHousekeeping
     ) throws(PostgresError) {
         done.deletedRows += try delete(
             from: "dicom_problem_meta",
@@ -163,41 +164,4 @@ public final class PostgresLogKeeper: LogKeeper {
             if step.affectedRows == 0 { return deleted }
         }
     }
-}
-
-/// A month of UTC.
-private struct Month: Comparable {
-    /// Months since the year 0.
-    private let count: Int
-
-    private init(count: Int) { self.count = count }
-
-    init(_ time: Timestamp) {
-        let (year, month, _) = time.date.components
-        count = year * 12 + month - 1
-    }
-
-    /// Reads `202611`.
-    init?(_ digits: String) {
-        guard digits.utf8.count == 6, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let year = Int(digits.prefix(4)), let month = Int(digits.suffix(2)), (1...12).contains(month), year > 0
-        else { return nil }
-        count = year * 12 + month - 1
-    }
-
-    func advanced(by months: Int) -> Month { Month(count: count + months) }
-    var next: Month { advanced(by: 1) }
-
-    private var digits: String {
-        let (year, month) = (count / 12, count % 12 + 1)
-        return String(repeating: "0", count: max(0, 4 - String(year).utf8.count)) + "\(year)"
-            + (month < 10 ? "0" : "") + "\(month)"
-    }
-
-    func partition(of table: TableSchema) -> String { "\(table.name)_\(digits)" }
-
-    /// Its first moment, as a constant of SQL.
-    var start: String { "'\(digits.prefix(4))-\(digits.suffix(2))-01 00:00:00+00'::timestamptz" }
-
-    static func < (a: Month, b: Month) -> Bool { a.count < b.count }
 }

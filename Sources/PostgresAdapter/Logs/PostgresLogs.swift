@@ -4,6 +4,15 @@ public import ArchiveSchema
 public enum LogTable: String, CaseIterable, Sendable {
     case access, objects, images
 
+    /// Its name in the database.
+    public var table: String {
+        switch self {
+        case .access: "wado_access_log"
+        case .objects: "dicom_object_meta"
+        case .images: "dicom_image_meta"
+        }
+    }
+
     public var columns: [String] {
         switch self {
         case .access:
@@ -47,7 +56,7 @@ public final class PostgresLogs: Sendable {
     /// The last rows, the oldest of them first; the values in the order of `LogTable.columns`, as text.
     public func last(_ limit: Int, of log: LogTable, _ filter: LogFilter) throws -> [[String?]] {
         // Images are found by their objects, which have the index on time, and the trace.
-        let table = log == .access ? "wado_access_log" : "dicom_object_meta"
+        let table = log == .images ? LogTable.objects.table : log.table
         var condition = Condition()
         if let tenant = filter.tenantID { condition.add("tenant_id =", .text(tenant)) }
         if let study = filter.studyUID { condition.add("study_uid =", .text(study)) }
@@ -60,7 +69,7 @@ public final class PostgresLogs: Sendable {
                     "request_time <", .moment(Timestamp(microsecondsSince1970: time.microsecondsSince1970 + 1_000)))
             }
         }
-        let image = log == .images ? "JOIN dicom_image_meta i USING (tenant_id, study_uid, series_uid, sop_uid)" : ""
+        let image = log == .images ? "JOIN \(log.table) i USING (tenant_id, study_uid, series_uid, sop_uid)" : ""
         let columns = log.columns.map { column in
             let name =
                 log == .images && !["tenant_id", "study_uid", "series_uid", "sop_uid"].contains(column)

@@ -37,7 +37,7 @@ enum ProblemClearing {
 
     private static let clear = """
         UPDATE dicom_problem_meta p SET state = '\(ProblemState.cleared.rawValue)',
-            updated_time = GREATEST(clock_timestamp(), p.updated_time + interval '1 microsecond')
+            \(SQL.laterTime("p"))
         """
     /// Of the instance, whether it was refused or stored; not what happened after its reception.
     private static let isOfInstance = """

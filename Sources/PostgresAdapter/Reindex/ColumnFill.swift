@@ -46,7 +46,7 @@ public final class ColumnFill: Sendable {
                 """
                 SELECT count(*), coalesce(sum(s.series_related_instances), 0)::bigint FROM dicom_state_meta s
                 WHERE \(filter.sql) AND (s.tenant_id, s.study_uid, s.series_uid) > ($3, $4, $5)
-                """, filter.values + Self.key(after), operation: "count series")
+                """, filter.values + PostgresValue.key(of: after), operation: "count series")
             return (Int(result.integer(0, 0) ?? 0), Int(result.integer(0, 1) ?? 0))
         }
     }
@@ -60,7 +60,8 @@ public final class ColumnFill: Sendable {
                     SELECT \(Self.seriesColumns)
                     WHERE \(filter.sql) AND (s.tenant_id, s.study_uid, s.series_uid) > ($3, $4, $5)
                     ORDER BY s.tenant_id, s.study_uid, s.series_uid LIMIT $6
-                    """, filter.values + Self.key(after) + [.int8(Int64(limit))], operation: "read series"))
+                    """, filter.values + PostgresValue.key(of: after) + [.int8(Int64(limit))], operation: "read series")
+            )
         }
     }
 
@@ -75,14 +76,14 @@ public final class ColumnFill: Sendable {
                     JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
                         ON s.tenant_id = u.t AND s.study_uid = u.s AND s.series_uid = u.e
                     ORDER BY s.tenant_id, s.study_uid, s.series_uid
-                    """, Self.keys(identities), operation: "read series"))
+                    """, PostgresValue.keys(of: identities), operation: "read series"))
         }
     }
 
     /// The rows of these series as they are now.
     public func rows(of series: [SeriesIdentity]) throws -> [DicomStateMetaRow] {
         try pool.retryingOnce { connection throws(PostgresError) in
-            try StateRows.read(connection, StateRows.several, Self.keys(series))
+            try StateRows.read(connection, StateRows.several, PostgresValue.keys(of: series))
         }
     }
 
@@ -135,7 +136,7 @@ public final class ColumnFill: Sendable {
             """
             DELETE FROM \(SeriesVariants.name) v USING unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
             WHERE v.tenant_id = u.t AND v.study_uid = u.s AND v.series_uid = u.e
-            """, keys(renewed.map(\.series.identity)), operation: "fill variants")
+            """, PostgresValue.keys(of: renewed.map(\.series.identity)), operation: "fill variants")
         let tuples = renewed.flatMap { $0.variants ?? [] }
         if tuples.isEmpty { return }
         try connection.copyIn(SeriesVariants.copy, tuples: tuples, operation: "fill variants")
@@ -152,7 +153,7 @@ public final class ColumnFill: Sendable {
             JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
                 ON j.tenant_id = u.t AND j.study_uid = u.s AND j.series_uid = u.e
             ORDER BY j.tenant_id, j.study_uid, j.series_uid FOR UPDATE OF j
-            """, keys(identities), operation: "lock series")
+            """, PostgresValue.keys(of: identities), operation: "lock series")
         var times: [SeriesIdentity: Int64] = [:]
         for row in 0..<result.rowCount {
             times[identity(result, row)] = result.integer(row, 3)
@@ -172,7 +173,7 @@ public final class ColumnFill: Sendable {
             JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
                 ON s.tenant_id = u.t AND s.study_uid = u.s AND s.series_uid = u.e
             ORDER BY s.tenant_id, s.study_uid, s.series_uid ON CONFLICT DO NOTHING
-            """, keys(identities), operation: "flag series")
+            """, PostgresValue.keys(of: identities), operation: "flag series")
     }
 
     // MARK: Parts
@@ -198,13 +199,5 @@ public final class ColumnFill: Sendable {
         SeriesIdentity(
             tenantID: result.string(row, 0) ?? "", studyUID: result.string(row, 1) ?? "",
             seriesUID: result.string(row, 2) ?? "")
-    }
-
-    static func key(_ series: SeriesIdentity?) -> [PostgresValue] {
-        [.text(series?.tenantID ?? ""), .text(series?.studyUID ?? ""), .text(series?.seriesUID ?? "")]
-    }
-
-    static func keys(_ series: [SeriesIdentity]) -> [PostgresValue] {
-        [.textArray(series.map(\.tenantID)), .textArray(series.map(\.studyUID)), .textArray(series.map(\.seriesUID))]
     }
 }

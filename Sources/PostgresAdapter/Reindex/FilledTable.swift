@@ -43,9 +43,6 @@ enum FilledTable: CaseIterable, Sendable {
 
     var copy: String { "COPY \(stage) (\(schema.columnList)) FROM STDIN (FORMAT binary)" }
 
-    /// The time of writing grows with every change.
-    static let laterTime = "updated_time = GREATEST(clock_timestamp(), t.updated_time + interval '1 microsecond')"
-
     /// Brings the columns from the stage into the rows, where they differ. A series' row takes them from the instance
     /// that it shows, and from no other.
     func update(_ columns: [ColumnSchema]) -> String {
@@ -55,7 +52,7 @@ enum FilledTable: CaseIterable, Sendable {
             same.append("representative_sop_uid")
             // Of two states of a row the one of the later time counts, wherever they were published to. Rows of instances
             // keep theirs: a later one would keep off what the consumer has read and not yet written.
-            sets.append(Self.laterTime)
+            sets.append(SQL.laterTime("t"))
         }
         return """
             UPDATE \(schema.name) t SET \(sets.joined(separator: ", "))

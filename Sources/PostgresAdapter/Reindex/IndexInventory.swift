@@ -28,7 +28,8 @@ public final class IndexInventory: Sendable {
         try pool.retryingOnce { connection throws(PostgresError) in
             var entries: [SeriesIdentity: Entry] = [:]
             let counts = try connection.query(
-                Self.join("dicom_state_meta", "coalesce(t.series_related_instances, 0)"), ColumnFill.keys(series),
+                Self.join("dicom_state_meta", "coalesce(t.series_related_instances, 0)"),
+                PostgresValue.keys(of: series),
                 operation: "take stock")
             for row in 0..<counts.rowCount {
                 entries[ColumnFill.identity(counts, row), default: Entry()].instanceCount = Int(
@@ -36,7 +37,7 @@ public final class IndexInventory: Sendable {
             }
             for table in instanceTables {
                 let rows = try connection.query(
-                    Self.join(table, "t.sop_uid"), ColumnFill.keys(series), operation: "take stock")
+                    Self.join(table, "t.sop_uid"), PostgresValue.keys(of: series), operation: "take stock")
                 for row in 0..<rows.rowCount {
                     guard let uid = rows.string(row, 3) else { continue }
                     entries[ColumnFill.identity(rows, row), default: Entry()].instances[table, default: []].insert(uid)
@@ -69,7 +70,7 @@ public final class IndexInventory: Sendable {
                 SELECT DISTINCT \(key) FROM (\(parts.joined(separator: " UNION ALL "))) AS u
                 ORDER BY \(key) LIMIT $5
                 """,
-                ColumnFill.key(after) + [tenantID.map { .text($0) } ?? .null, .int8(Int64(limit))],
+                PostgresValue.key(of: after) + [tenantID.map { .text($0) } ?? .null, .int8(Int64(limit))],
                 operation: "take stock")
             return (0..<result.rowCount).map { ColumnFill.identity(result, $0) }
         }
@@ -89,11 +90,11 @@ public final class IndexInventory: Sendable {
                 }
                 try connection.query(
                     """
-                    UPDATE dicom_state_meta t SET series_related_instances = $4, \(FilledTable.laterTime)
+                    UPDATE dicom_state_meta t SET series_related_instances = $4, \(SQL.laterTime("t"))
                     WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
                         AND series_related_instances IS DISTINCT FROM $4
-                    """, ColumnFill.key(series) + [.int4(Int32(clamping: number))], operation: "set a count")
-                return try StateRows.read(connection, StateRows.one, ColumnFill.key(series))
+                    """, PostgresValue.key(of: series) + [.int4(Int32(clamping: number))], operation: "set a count")
+                return try StateRows.read(connection, StateRows.one, PostgresValue.key(of: series))
             }
         }
         if let failure { throw failure }

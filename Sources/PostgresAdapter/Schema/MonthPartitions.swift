@@ -12,20 +12,17 @@ struct MonthPartitions {
     func missing(now: Timestamp) throws(PostgresError) -> [String] {
         var statements: [String] = []
         for table in ArchiveSchema.tables where table.partitionColumn != nil && table.postgresDDL != nil {
-            var (year, month, _) = now.date.components
-            for _ in 0..<3 {
-                if let statement = table.partitionDDL(year: year, month: month) {
-                    // `CREATE TABLE IF NOT EXISTS name ...`: the name is its sixth word.
-                    let words = statement.split(separator: " ", maxSplits: 6)
+            for ahead in 0..<3 {
+                let month = CalendarMonth(now).advanced(by: ahead)
+                if let statement = table.partitionDDL(of: month) {
                     let found = try connection.query(
                         """
                         SELECT FROM pg_class WHERE oid = to_regclass($2::text) AND relkind = 'p'
                             AND to_regclass($1::text) IS NULL
-                        """, [.text(words.count > 5 ? String(words[5]) : ""), .text(table.name)],
+                        """, [.text(table.partition(of: month)), .text(table.name)],
                         operation: "look at partitions")
                     if found.rowCount > 0 { statements.append(statement) }
                 }
-                (year, month) = month == 12 ? (year + 1, 1) : (year, month + 1)
             }
         }
         return statements

@@ -124,13 +124,7 @@ struct InstanceExport {
     }
 
     private static func header(_ file: DICOMFile) -> [UInt8] {
-        var meta = file.meta ?? FileMeta()
-        if meta.mediaStorageSOPClassUID.isEmpty {
-            meta.mediaStorageSOPClassUID = file.dataSet.string(.sopClassUID) ?? ""
-        }
-        if meta.mediaStorageSOPInstanceUID.isEmpty {
-            meta.mediaStorageSOPInstanceUID = file.dataSet.string(.sopInstanceUID) ?? ""
-        }
+        var meta = (file.meta ?? FileMeta()).identifying(file.dataSet)
         meta.privateInformationCreatorUID = ""
         meta.privateInformation = nil
         meta.transferSyntaxUID = TransferSyntax.explicitVRLittleEndian.uid

@@ -86,14 +86,7 @@ extension NativePixels {
         } else {
             frameBits = 0
         }
-        wordSize = 1
-        guard element.isBigEndian || isOtherWayRound else { return }
-        switch element.vr {
-        case .ow, .us, .ss: wordSize = 2
-        case .ol, .of, .ul, .sl, .fl: wordSize = 4
-        case .od, .ov, .fd, .sv, .uv: wordSize = 8
-        default: wordSize = 1
-        }
+        wordSize = element.isBigEndian || isOtherWayRound ? element.vr.wordSize : 1
     }
 }
 

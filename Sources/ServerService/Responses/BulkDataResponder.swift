@@ -60,16 +60,7 @@ struct BulkDataResponder: Sendable {
         let range = element.valueRange
         let value = NativePixels(
             tag: element.tag, offset: range.lowerBound, length: range.count, available: range.count, frameBits: 0,
-            frameCount: 1, wordSize: element.isBigEndian ? wordSize(element.vr) : 1)
+            frameCount: 1, wordSize: element.isBigEndian ? element.vr.wordSize : 1)
         return try PixelSource(instance, value).segment(0..<range.count)
-    }
-
-    private static func wordSize(_ vr: VR) -> Int {
-        switch vr {
-        case .ow, .us, .ss, .at: 2
-        case .ol, .of, .ul, .sl, .fl: 4
-        case .od, .ov, .fd, .sv, .uv: 8
-        default: 1
-        }
     }
 }

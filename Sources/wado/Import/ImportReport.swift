@@ -58,12 +58,10 @@ final class ImportReport: Sendable {
     var bar: String {
         let state = state.withLock { $0 }
         let part = total == 0 ? 1 : Double(state.done) / Double(total)
-        let width = Int(part * 30)
-        let bar = String(repeating: "#", count: width) + String(repeating: "-", count: 30 - width)
         let seconds = max(0.001, Date().timeIntervalSince(start))
         let rate = String(format: "%.0f", Double(state.bytes) / seconds / 1e6)
         let refused = state.refusedCount > 0 ? ", \(state.refusedCount) refused" : ""
-        return "[\(bar)] \(Int(part * 100)) %  \(state.done) of \(total) files\(refused), \(rate) MB/s"
+        return "\(Terminal.bar(part))  \(state.done) of \(total) files\(refused), \(rate) MB/s"
     }
 
     /// For people, several lines.

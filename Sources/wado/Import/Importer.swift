@@ -161,7 +161,6 @@ final class Importer {
     }
 
     private func describe(_ status: DIMSEStatus) -> String {
-        let code = String(status.code, radix: 16, uppercase: true)
         let comment = status.comment.map { " (\($0))" } ?? ""
         let meaning =
             switch status.code {
@@ -173,7 +172,7 @@ final class Importer {
             case 0xC000...0xCFFF: "the archive cannot understand it"
             default: "refused"
             }
-        return "\(meaning), status 0x\(String(repeating: "0", count: 4 - code.count))\(code)\(comment)"
+        return "\(meaning), status 0x\(status.code.hexadecimal(digits: 4))\(comment)"
     }
 }
 

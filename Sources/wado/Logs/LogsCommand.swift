@@ -1,4 +1,5 @@
 internal import Archive
+internal import ArchiveSchema
 internal import PostgresAdapter
 internal import ServiceKit
 internal import Wiring
@@ -97,10 +98,9 @@ enum LogsCommand {
 
 extension LogTable {
     fileprivate func isNumber(_ column: String) -> Bool {
-        [
-            "status", "duration_us", "bytes_sent", "file_size", "number_of_frames", "width", "columns",
-            "bits_allocated",
-            "samples_per_pixel", "space_size",
-        ].contains(column)
+        switch ArchiveSchema.table(table)?.column(column)?.type {
+        case .int, .bigint: true
+        default: false
+        }
     }
 }

@@ -41,13 +41,11 @@ final class ReindexDisplay {
 
     /// `[#######-----] 58 %  580,000 instances, 21000/s, about 3 min left`.
     private func line(_ progress: ReindexProgress) -> String {
-        let width = Int(min(1, max(0, progress.fraction)) * 30)
-        let bar = String(repeating: "#", count: width) + String(repeating: "-", count: 30 - width)
         let seconds = max(0.001, Date().timeIntervalSince(start))
         let made = progress.fraction - progress.fractionBefore
         let left = made > 0.001 ? ", about \(duration(seconds / made * (1 - progress.fraction))) left" : ""
         let errors = progress.failed > 0 ? ", \(progress.failed) with errors" : ""
-        return "[\(bar)] \(Int(progress.fraction * 100)) %  \(progress.done) instances\(errors), "
+        return "\(Terminal.bar(progress.fraction))  \(progress.done) instances\(errors), "
             + "\(rate(progress, seconds))/s\(left)"
     }
 

@@ -7,9 +7,12 @@ internal import Wiring
 
 /// `wado sample`: something to see, computed.
 enum SampleCommand {
+    static let options = [CommandOption("--out", takes: "FOLDER", "writes the files into this folder instead")]
+
     static func run(_ arguments: [String]) throws -> Int32 {
-        let (folder, rest) = try outFolder(arguments)
-        let settings = try Main.settings(rest)
+        let options = try CommandOptions(arguments, options)
+        let folder = options["--out"]
+        let settings = try Main.settings(options.rest)
         let endpoints = folder == nil ? try RunningArchive.endpoints(settings) : nil
         let study = SampleStudy()
         if let folder {
@@ -25,17 +28,6 @@ enum SampleCommand {
                 """)
         }
         return 0
-    }
-
-    private static func outFolder(_ arguments: [String]) throws(SettingsError) -> (String?, [String]) {
-        var rest = arguments
-        guard let index = rest.firstIndex(where: { $0 == "--out" || $0.hasPrefix("--out=") }) else {
-            return (nil, rest)
-        }
-        let argument = rest.remove(at: index)
-        if argument.hasPrefix("--out=") { return (String(argument.dropFirst(6)), rest) }
-        guard index < rest.count else { throw SettingsError(problems: ["--out needs a value: --out FOLDER"]) }
-        return (rest.remove(at: index), rest)
     }
 
     private static func write(_ study: SampleStudy, to folder: String) throws {
@@ -62,7 +54,7 @@ enum SampleCommand {
             guard status.code == 0 else {
                 association.abort()
                 throw CommandError(
-                    "the archive refused slice \(slice + 1): status 0x\(String(status.code, radix: 16))"
+                    "the archive refused slice \(slice + 1): status 0x\(status.code.hexadecimal(digits: 4))"
                         + (status.comment.map { " (\($0))" } ?? ""))
             }
         }

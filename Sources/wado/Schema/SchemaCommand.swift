@@ -11,26 +11,27 @@ enum SchemaCommand {
     private static let somethingToDo: Int32 = 2
     private static let subcommands = ["plan", "apply", "status", "diff", "sql", "explain"]
 
-    static let options: [(flag: String, meaning: String)] = [
-        ("plan", "what would be done, for each database; exit status 2 when there is something"),
-        (
-            "apply",
-            "does what loses nothing, also what takes long; with --allow-destructive also what could, after a confirmation (or --yes)"
-        ),
-        ("status", "how the databases stand, and the last changes"),
-        ("diff", "what was changed by hand; exit status 2 when something was"),
-        ("sql", "the DDL of a new database"),
-        ("explain COLUMN", "tag, VR, types, index, search key and load job of a column; also by keyword or tag"),
-        ("--store NAME", "only this database: postgresql, doris"),
+    private static let flags = [
+        CommandOption("--store", takes: "NAME", "only this database: postgresql, doris"),
+        CommandOption("--allow-destructive", "with apply: does what could lose data too, after a confirmation"),
+        CommandOption("--yes", "that confirmation"),
     ]
 
+    static let options: [(flag: String, meaning: String)] =
+        [
+            ("plan", "what would be done, for each database; exit status 2 when there is something"),
+            ("apply", "does what loses nothing, also what takes long"),
+            ("status", "how the databases stand, and the last changes"),
+            ("diff", "what was changed by hand; exit status 2 when something was"),
+            ("sql", "the DDL of a new database"),
+            ("explain COLUMN", "tag, VR, types, index, search key and load job of a column; also by keyword or tag"),
+        ] + flags.map(\.help)
+
     static func run(_ arguments: [String]) throws -> Int32 {
-        var arguments = arguments
-        let allowsDestructive = take("--allow-destructive", from: &arguments)
-        let isConfirmed = take("--yes", from: &arguments)
-        let named = try takeValue("--store", from: &arguments)?.lowercased()
+        let options = try CommandOptions(arguments, flags)
+        let named = options["--store"]?.lowercased()
         let store = named == "postgres" ? "postgresql" : named
-        let settings = try Main.settings(arguments, maximumArguments: 2)
+        let settings = try Main.settings(options.rest, maximumArguments: 2)
         guard let what = settings.arguments.first, subcommands.contains(what) else {
             let hint = settings.arguments.first.flatMap { Nearest.name(to: $0, among: subcommands) }
             throw SettingsError(problems: [
@@ -63,7 +64,9 @@ enum SchemaCommand {
         }
         switch what {
         case "plan": return try plan(stores)
-        case "apply": return try apply(stores, allowsDestructive: allowsDestructive, isConfirmed: isConfirmed)
+        case "apply":
+            return try apply(
+                stores, allowsDestructive: options.has("--allow-destructive"), isConfirmed: options.has("--yes"))
         case "diff": return try differences(stores)
         default: return try status(stores)
         }
@@ -129,19 +132,5 @@ enum SchemaCommand {
             for line in try store.status() { Terminal.write("  \(line)\n") }
         }
         return 0
-    }
-
-    private static func take(_ flag: String, from arguments: inout [String]) -> Bool {
-        let count = arguments.count
-        arguments.removeAll { $0 == flag }
-        return arguments.count < count
-    }
-
-    private static func takeValue(_ flag: String, from arguments: inout [String]) throws(SettingsError) -> String? {
-        guard let place = arguments.firstIndex(where: { $0 == flag || $0.hasPrefix(flag + "=") }) else { return nil }
-        let argument = arguments.remove(at: place)
-        if argument.hasPrefix(flag + "=") { return String(argument.dropFirst(flag.count + 1)) }
-        guard place < arguments.count else { throw SettingsError(problems: ["\(flag) needs a value"]) }
-        return arguments.remove(at: place)
     }
 }

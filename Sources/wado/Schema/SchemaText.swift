@@ -74,7 +74,7 @@ enum SchemaText {
                 table.columns.filter { $0.path.last == attribute.tag }.map { (table, $0) }
             }
             if found.isEmpty {
-                throw CommandError("no table has a column of \(attribute.keyword) \(digits(attribute.tag))")
+                throw CommandError("no table has a column of \(attribute.keyword) \(attribute.tag)")
             }
         }
         guard !found.isEmpty else {
@@ -97,7 +97,7 @@ enum SchemaText {
         var lines: [(String, String)] = []
         if !column.comment.isEmpty { lines.append(("meaning", column.comment)) }
         if let tag = column.path.last {
-            lines.append(("tag", column.path.map(digits).joined(separator: " > ")))
+            lines.append(("tag", column.path.map(\.description).joined(separator: " > ")))
             if let entry = DataDictionary.entry(for: tag) {
                 lines.append(("attribute", "\(entry.keyword), \(entry.name)"))
             }
@@ -140,12 +140,6 @@ enum SchemaText {
         let width = lines.map(\.0.count).max() ?? 0
         return "\(table.name).\(column.name)\n"
             + lines.map { "  \($0)\(String(repeating: " ", count: width - $0.count + 2))\($1)\n" }.joined()
-    }
-
-    private static func digits(_ tag: Tag) -> String {
-        let number = String(tag.rawValue, radix: 16, uppercase: true)
-        let all = String(repeating: "0", count: 8 - number.count) + number
-        return "(\(all.prefix(4)),\(all.suffix(4)))"
     }
 
     private static func suffix(_ column: ColumnSchema) -> String {

@@ -9,12 +9,14 @@ enum UpCommand {
     /// those that are there can be read until then.
     private static let minimumFreeBytes = 256 << 20
 
+    static let options = [CommandOption("--sample", "stores a head phantom when it runs for the first time")]
+
     static func run(_ arguments: [String]) throws -> Int32 {
         let signals = SignalWaiter(watchesChildren: true)
         let lifeline = ServiceMain.watchSupervisor()
         defer { withExtendedLifetime(lifeline) {} }
-        let withSample = arguments.contains("--sample")
-        var settings = try Main.settings(arguments.filter { $0 != "--sample" })
+        let options = try CommandOptions(arguments, options)
+        var settings = try Main.settings(options.rest)
         let folder = DataFolder(settings[WadoSettings.data])
         try folder.prepare()
         let lock = try folder.lock()
@@ -68,7 +70,7 @@ enum UpCommand {
             supervisor, database: database, signals: signals, terminal: terminal,
             endpoints: { processes in
                 endpoints(settings, services: services, processes: processes, database: database)
-            }, folder: folder, withSample: withSample)
+            }, folder: folder, withSample: options.has("--sample"))
     }
 
     /// Keeps everything running until a signal comes.

@@ -10,7 +10,7 @@ struct PostgresTests {
     private func create(_ connection: PostgresConnection) throws {
         for table in ArchiveSchema.tables {
             if let ddl = table.postgresDDL { try connection.run(ddl, operation: "create \(table.name)") }
-            if let partition = table.partitionDDL(year: 2023, month: 11) {
+            if let month = CalendarMonth("202311"), let partition = table.partitionDDL(of: month) {
                 try connection.run(partition, operation: "create partition")
             }
         }

@@ -57,12 +57,16 @@ import Testing
         let table = try #require(ArchiveSchema.table("wado_access_log"))
         #expect(table.partitionColumn == "request_time")
         #expect(
-            table.partitionDDL(year: 2026, month: 12) == """
+            try table.partitionDDL(of: #require(CalendarMonth("202612"))) == """
                 CREATE TABLE IF NOT EXISTS wado_access_log_202612 PARTITION OF wado_access_log
                     FOR VALUES FROM ('2026-12-01 00:00:00+00') TO ('2027-01-01 00:00:00+00');
                 """)
-        #expect(table.partitionDDL(year: 2026, month: 13) == nil)
-        #expect(ArchiveSchema.table("dicom_object_meta")?.partitionDDL(year: 2026, month: 1) == nil)
+        for text in ["202613", "202600", "000012", "20261", "2026-1", "99999"] { #expect(CalendarMonth(text) == nil) }
+        let month = try #require(CalendarMonth("202611"))
+        #expect(month.next.next.name == "202701" && month.advanced(by: -23).name == "202412" && month < month.next)
+        #expect(CalendarMonth(Timestamp(microsecondsSince1970: -1)).name == "196912")
+        #expect(month.advanced(by: -100_000).name == "000101")
+        #expect(ArchiveSchema.table("dicom_object_meta")?.partitionDDL(of: month) == nil)
     }
 }
 
