@@ -57,17 +57,17 @@ final class CompactedSeries {
     static let footerBytes = 56
     static let footerMemberBytes = memberFront + footerBytes + memberBack
 
-    let file: FileHandle
+    let file: MetadataFile
     let footer: Footer
     private var index: (chunks: [Chunk], entries: [Entry])?
 
     /// - Returns: nil when there is no such file.
     static func open(_ path: String) throws(MetadataStoreError) -> CompactedSeries? {
-        guard let file = try FileHandle.open(reading: path) else { return nil }
+        guard let file = try MetadataFile.open(reading: path) else { return nil }
         return try CompactedSeries(file)
     }
 
-    private init(_ file: FileHandle) throws(MetadataStoreError) {
+    private init(_ file: MetadataFile) throws(MetadataStoreError) {
         self.file = file
         let size = try file.size()
         guard size >= Self.footerMemberBytes else { throw MetadataStoreError(.damaged) }

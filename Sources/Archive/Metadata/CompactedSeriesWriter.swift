@@ -3,7 +3,7 @@ import CZLib
 
 /// Writes the file that `CompactedSeries` reads, instance by instance, in bounded memory.
 final class CompactedSeriesWriter {
-    private let file: FileHandle
+    private let file: MetadataFile
     private var stream = z_stream()
     private var fileOffset = 0
     private var text: [UInt8] = [UInt8(ascii: "[")]
@@ -15,7 +15,7 @@ final class CompactedSeriesWriter {
     private var instanceCount = 0
     private var version = SnapshotVersion()
 
-    init(_ file: FileHandle) throws(MetadataStoreError) {
+    init(_ file: MetadataFile) throws(MetadataStoreError) {
         self.file = file
         let result = deflateInit2_(
             &stream, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))

@@ -44,7 +44,7 @@ public final class FileMetadataStore: MetadataStore {
     ///   - cachedInstances: so many instances' UIDs are kept in memory, so that an append need not read the files.
     public convenience init(root: String, cachedInstances: Int = 200_000) {
         self.init(root: root, cachedInstances: cachedInstances) { path throws(MetadataStoreError) in
-            try FileHandle.syncFolder(path)
+            try MetadataFile.syncFolder(path)
         }
     }
 
@@ -80,7 +80,7 @@ public final class FileMetadataStore: MetadataStore {
         // Without the folder there is nothing, and no place for the lock.
         guard access(paths.folder, F_OK) == 0 else { return nil }
         // Two compactions of one series go one after the other.
-        guard let (file, _) = try FileHandle.openLocked(paths.compacted + ".new", create: true) else { return nil }
+        guard let (file, _) = try MetadataFile.openLocked(paths.compacted + ".new", create: true) else { return nil }
         // The locks last until the end, not only until their last use.
         defer { withExtendedLifetime(file) {} }
         guard let snapshot = try open(series) else {
@@ -106,9 +106,9 @@ public final class FileMetadataStore: MetadataStore {
                 throw error
             }
         }
-        let locked = try FileHandle.openLocked(paths.log, create: false)
+        let locked = try MetadataFile.openLocked(paths.log, create: false)
         defer { withExtendedLifetime(locked) {} }
-        var tail: FileHandle?
+        var tail: MetadataFile?
         if let log = locked?.handle {
             let size = try log.size()
             // Another compaction may have replaced the log meanwhile, or an append begun a new one.
@@ -119,7 +119,7 @@ public final class FileMetadataStore: MetadataStore {
             }
         }
         if didWrite {
-            guard rename(paths.compacted + ".new", paths.compacted) == 0 else { throw FileHandle.failure("rename") }
+            guard rename(paths.compacted + ".new", paths.compacted) == 0 else { throw MetadataFile.failure("rename") }
             // The log may go only when the new file is sure to stay.
             try syncFolder(paths.folder)
         } else {
@@ -127,9 +127,9 @@ public final class FileMetadataStore: MetadataStore {
         }
         if locked != nil {
             if tail != nil {
-                guard rename(paths.log + ".new", paths.log) == 0 else { throw FileHandle.failure("rename") }
+                guard rename(paths.log + ".new", paths.log) == 0 else { throw MetadataFile.failure("rename") }
             } else {
-                guard unlink(paths.log) == 0 else { throw FileHandle.failure("remove") }
+                guard unlink(paths.log) == 0 else { throw MetadataFile.failure("remove") }
             }
             try syncFolder(paths.folder)
         }
@@ -148,7 +148,7 @@ public final class FileMetadataStore: MetadataStore {
         } catch {
             guard error.code == .damaged else { throw error }
         }
-        guard rename(paths.compacted, paths.compacted + ".damaged") == 0 else { throw FileHandle.failure("rename") }
+        guard rename(paths.compacted, paths.compacted + ".damaged") == 0 else { throw MetadataFile.failure("rename") }
         try syncFolder(paths.folder)
         forget(series)
         return true
@@ -191,13 +191,13 @@ public final class FileMetadataStore: MetadataStore {
                 throw MetadataStoreError(.invalidLength)
             }
         }
-        var opened: (handle: FileHandle, isNew: Bool)?
+        var opened: (handle: MetadataFile, isNew: Bool)?
         do {
-            opened = try FileHandle.openLocked(paths.log, create: true)
+            opened = try MetadataFile.openLocked(paths.log, create: true)
         } catch {
             guard error.code == .file(operation: "open", errno: ENOENT) else { throw error }
-            try FileHandle.makeFolders(paths.folder, below: root)
-            opened = try FileHandle.openLocked(paths.log, create: true)
+            try MetadataFile.makeFolders(paths.folder, below: root)
+            opened = try MetadataFile.openLocked(paths.log, create: true)
         }
         guard let (log, isNew) = opened else { throw MetadataStoreError(.file(operation: "open", errno: ENOENT)) }
         defer { withExtendedLifetime(log) {} }
@@ -222,7 +222,7 @@ public final class FileMetadataStore: MetadataStore {
 
     /// Appends what is new; `versions` is what the series has so far.
     private func write(
-        _ update: SeriesMetadataUpdate, to log: FileHandle, at size: Int, isNew: Bool,
+        _ update: SeriesMetadataUpdate, to log: MetadataFile, at size: Int, isNew: Bool,
         _ known: consuming [String: UInt64], _ paths: Paths
     ) throws(MetadataStoreError) -> Int {
         // The only reference, so that a large one is not copied for every append.
@@ -264,7 +264,7 @@ public final class FileMetadataStore: MetadataStore {
         try syncFolder(folder)
         if folder.utf8.count > root.utf8.count {
             // The parent's names include this one, so it is synced even when it is known.
-            let parent = FileHandle.parent(of: folder)
+            let parent = MetadataFile.parent(of: folder)
             if try settle(parent) { try syncFolder(parent) }
         }
         lastingFolders.withLock { known in
@@ -275,10 +275,10 @@ public final class FileMetadataStore: MetadataStore {
     }
 
     private func copyTail(
-        of log: FileHandle, from start: Int, to end: Int, _ path: String
-    ) throws(MetadataStoreError) -> FileHandle? {
+        of log: MetadataFile, from start: Int, to end: Int, _ path: String
+    ) throws(MetadataStoreError) -> MetadataFile? {
         unlink(path)
-        guard let (new, _) = try FileHandle.openLocked(path, create: true) else { return nil }
+        guard let (new, _) = try MetadataFile.openLocked(path, create: true) else { return nil }
         var position = start
         while position < end {
             let bytes = try log.read(at: position, count: min(1 << 20, end - position))
@@ -292,7 +292,7 @@ public final class FileMetadataStore: MetadataStore {
 
     // MARK: What is known of the files
 
-    private func key(_ file: FileHandle) throws(MetadataStoreError) -> FileKey {
+    private func key(_ file: MetadataFile) throws(MetadataStoreError) -> FileKey {
         let status = try file.status()
         return FileKey(device: UInt(status.st_dev), inode: UInt(status.st_ino), size: Int(status.st_size))
     }

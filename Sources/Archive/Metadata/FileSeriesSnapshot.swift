@@ -15,7 +15,7 @@ final class FileSeriesSnapshot: SeriesSnapshot {
         var source: Source
     }
 
-    private let log: FileHandle?
+    private let log: MetadataFile?
     private let logBytes: [UInt8]
     private let compacted: CompactedSeries?
     /// Empty while the compacted file alone has everything, and nobody asked for single instances.
@@ -39,14 +39,14 @@ final class FileSeriesSnapshot: SeriesSnapshot {
 
     /// - Returns: nil when there is neither file.
     static func open(logPath: String, compactedPath: String) throws(MetadataStoreError) -> FileSeriesSnapshot? {
-        let log = try FileHandle.open(reading: logPath)
+        let log = try MetadataFile.open(reading: logPath)
         let compacted = try CompactedSeries.open(compactedPath)
         if log == nil && compacted == nil { return nil }
         let snapshot = try FileSeriesSnapshot(log: log, compacted: compacted)
         return snapshot.instanceCount > 0 ? snapshot : nil
     }
 
-    private init(log: FileHandle?, compacted: CompactedSeries?) throws(MetadataStoreError) {
+    private init(log: MetadataFile?, compacted: CompactedSeries?) throws(MetadataStoreError) {
         self.log = log
         self.compacted = compacted
         var contents = SeriesLog.Contents()
@@ -99,7 +99,7 @@ final class FileSeriesSnapshot: SeriesSnapshot {
     var hasLog: Bool { log != nil }
 
     /// Up to where the snapshot has what is in this log: nothing of one that is not the log it read.
-    func end(in log: FileHandle) throws(MetadataStoreError) -> Int {
+    func end(in log: MetadataFile) throws(MetadataStoreError) -> Int {
         guard let own = self.log, try own.isSameFile(as: log) else { return 0 }
         return logEnd
     }

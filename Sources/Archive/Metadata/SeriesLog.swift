@@ -61,7 +61,7 @@ enum SeriesLog {
     }
 
     /// Reads and checks all records up to `size`.
-    static func scan(_ file: FileHandle, size: Int) throws(MetadataStoreError) -> Contents {
+    static func scan(_ file: MetadataFile, size: Int) throws(MetadataStoreError) -> Contents {
         var contents = Contents()
         var window = Window(file: file, size: size)
         var position = 0
@@ -112,12 +112,12 @@ enum SeriesLog {
 
     /// A part of the file in memory: the whole of a small one, a megabyte or one record of a large one.
     private struct Window {
-        let file: FileHandle
+        let file: MetadataFile
         let size: Int
         var bytes: [UInt8] = []
         var start = 0
 
-        init(file: FileHandle, size: Int) {
+        init(file: MetadataFile, size: Int) {
             self.file = file
             self.size = size
         }

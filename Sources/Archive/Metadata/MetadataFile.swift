@@ -1,7 +1,7 @@
 import Glibc
 
-/// An open file that closes itself. `@unchecked Sendable`: a descriptor is a number, and pread needs no position.
-final class FileHandle: @unchecked Sendable {
+/// An open file of a series' metadata, which closes itself. `@unchecked Sendable`: a descriptor is a number, and pread needs no position.
+final class MetadataFile: @unchecked Sendable {
     let descriptor: Int32
 
     private init(descriptor: Int32) { self.descriptor = descriptor }
@@ -12,13 +12,13 @@ final class FileHandle: @unchecked Sendable {
     }
 
     /// - Returns: nil when there is no such file.
-    static func open(reading path: String) throws(MetadataStoreError) -> FileHandle? {
+    static func open(reading path: String) throws(MetadataStoreError) -> MetadataFile? {
         let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         if descriptor < 0 {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw failure("open")
         }
-        return FileHandle(descriptor: descriptor)
+        return MetadataFile(descriptor: descriptor)
     }
 
     /// Opens a file and takes its lock, which ends with the handle, also when the process is killed.
@@ -30,7 +30,7 @@ final class FileHandle: @unchecked Sendable {
     /// - Returns: nil when it is missing; `isNew` when it was made, so that the folder has to be synced.
     static func openLocked(
         _ path: String, create: Bool
-    ) throws(MetadataStoreError) -> (handle: FileHandle, isNew: Bool)? {
+    ) throws(MetadataStoreError) -> (handle: MetadataFile, isNew: Bool)? {
         while true {
             var isNew = false
             var descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
@@ -41,7 +41,7 @@ final class FileHandle: @unchecked Sendable {
                 isNew = true
             }
             guard descriptor >= 0 else { throw failure("open") }
-            let handle = FileHandle(descriptor: descriptor)
+            let handle = MetadataFile(descriptor: descriptor)
             while flock(descriptor, LOCK_EX) != 0 {
                 if errno != EINTR { throw failure("lock") }
             }
@@ -59,7 +59,7 @@ final class FileHandle: @unchecked Sendable {
         return status
     }
 
-    func isSameFile(as other: FileHandle) throws(MetadataStoreError) -> Bool {
+    func isSameFile(as other: MetadataFile) throws(MetadataStoreError) -> Bool {
         let (own, its) = (try status(), try other.status())
         return own.st_ino == its.st_ino && own.st_dev == its.st_dev
     }
@@ -119,10 +119,9 @@ final class FileHandle: @unchecked Sendable {
 
     /// The names in a folder on stable storage.
     static func syncFolder(_ path: String) throws(MetadataStoreError) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("open folder") }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("fsync folder") }
+        do { try PosixFileSystem().synchronizeFolder(path) } catch {
+            throw MetadataStoreError(.file(operation: error.operation, errno: error.errorNumber))
+        }
     }
 
     /// Makes the folders of `path` below `root` that are missing, and puts their names on stable storage.
@@ -138,8 +137,5 @@ final class FileHandle: @unchecked Sendable {
         try syncFolder(parent(of: path))
     }
 
-    static func parent(of path: String) -> String {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else { return "/" }
-        return String(path[..<slash])
-    }
+    static func parent(of path: String) -> String { PosixFileSystem.parent(of: path) ?? "/" }
 }
