@@ -109,6 +109,13 @@ uint64_t wado_httpd_bytes_moved(int socket) {
     return info.tcpi_bytes_acked + info.tcpi_bytes_received;
 }
 
+int wado_httpd_has_unsent(int socket) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    memset(&info, 0, sizeof info);
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_notsent_bytes > 0;
+}
+
 /// After a write that failed: whether it is worth another try, since the peer has made room.
 static int can_retry(int socket) {
     if (errno == EINTR) return 1;

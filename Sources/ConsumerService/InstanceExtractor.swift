@@ -111,12 +111,17 @@ final class InstanceExtractor {
         }
 
         var json: [UInt8] = []
-        let policy = BulkDataPolicy(
+        var policy = BulkDataPolicy(
             uriPrefix:
                 "\(configuration.bulkDataRoot)/studies/\(study)/series/\(series)/instances/\(instance)/bulkdata/",
             threshold: configuration.bulkDataThreshold)
         let limit = MetadataLimits.instanceBytes
-        guard DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json) else {
+        var isShort = DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json)
+        if !isShort, policy.threshold > MetadataLimits.smallestBulkData {
+            policy.threshold = MetadataLimits.smallestBulkData
+            isShort = DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json)
+        }
+        guard isShort else {
             return .refused(
                 reason: "metadata_too_long", detail: "more than \(limit >> 20) MiB of DICOM JSON before Pixel Data")
         }

@@ -70,6 +70,20 @@ public final class ByteStorage: @unchecked Sendable {
         base = address
     }
 
+    /// Room for so many bytes, which takes memory only where it is written.
+    ///
+    /// Throws `unreadable` when the system has no such room.
+    init(reserving capacity: Int) throws(DICOMError) {
+        count = 0
+        self.capacity = max(capacity, 16)
+        owner = .mapping
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        guard let address = mmap(nil, self.capacity, PROT_READ | PROT_WRITE, flags, -1, 0), address != MAP_FAILED else {
+            throw DICOMError(.unreadable, at: 0, systemError: errno)
+        }
+        base = address
+    }
+
     deinit {
         switch owner {
         case .array: break

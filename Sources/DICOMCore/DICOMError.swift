@@ -4,7 +4,8 @@ public import DICOMDictionary
 public struct DICOMError: Error, Hashable, Sendable {
     /// What is wrong.
     public enum Code: String, Hashable, Sendable {
-        /// The file cannot be opened or read; `systemError` has the `errno`.
+        /// The file cannot be opened or read now; `systemError` has the `errno`: `EBUSY` when large headers were being
+        /// read for longer than is waited for.
         case unreadable
         /// Neither a PS3.10 file nor a bare data set.
         case notDICOM
@@ -22,7 +23,8 @@ public struct DICOMError: Error, Hashable, Sendable {
         case tooDeep
         /// More elements than `ReadOptions.maximumElements`.
         case tooManyElements
-        /// The elements before Pixel Data need more than `ReadOptions.maximumHeaderBytes`.
+        /// The elements before Pixel Data need more than `ReadOptions.maximumHeaderBytes`, or of a deflated data set more
+        /// than `maximumKeptBytes`.
         case headerTooLong
         /// A deflated data set inflates to more than `ReadOptions.maximumInflatedBytes`.
         case inflatesTooFar

@@ -19,6 +19,10 @@ final class DataSetTree: @unchecked Sendable {
     var stopElement: Element?
     var warnings: [ReadWarning] = []
     var warningCount = 0
+    /// The lengths of values that were left out, by the places of their elements.
+    var omittedLengths: [UInt32: Int] = [:]
+    /// Given back with the tree.
+    var turn: LargeHeaderTurn?
 
     init(storage: ByteStorage, transferSyntax: TransferSyntax, range: Range<Int>) {
         self.storage = storage
@@ -26,6 +30,9 @@ final class DataSetTree: @unchecked Sendable {
         self.range = range
         end = range.upperBound
     }
+
+    /// Bytes of the data set, as far as it was read, without the values left out.
+    var keptBytes: Int { range.count - omittedLengths.values.reduce(0, +) }
 
     /// Takes over what a parser found.
     func finish(_ parser: consuming DataSetParser, start: Int, end: Int) {
@@ -36,6 +43,7 @@ final class DataSetTree: @unchecked Sendable {
         stopElement = parser.stopElement
         warnings = parser.warnings
         warningCount = parser.warningCount
+        omittedLengths = parser.omittedLengths
         elements = parser.takeElements()
         characterSet = .default
         characterSet = DataSet(tree: self).characterSet
@@ -108,22 +116,27 @@ public struct DataSet: Sendable {
     private static func inflating(
         _ storage: ByteStorage, _ range: Range<Int>, _ transferSyntax: TransferSyntax, _ options: ReadOptions
     ) throws(DICOMError) -> DataSetTree {
-        let inflater = try Inflater(storage, range, maximum: options.maximumInflatedBytes)
+        try inflating(InflatingReader(storage, range), deflatedBytes: range.count, transferSyntax, options)
+    }
+
+    static func inflating(
+        _ reader: InflatingReader, deflatedBytes: Int, _ transferSyntax: TransferSyntax, _ options: ReadOptions
+    ) throws(DICOMError) -> DataSetTree {
+        var inflated = try InflatedStart(reader, deflatedBytes: deflatedBytes, options: options)
+        let storage = inflated.storage
         var parser = DataSetParser(start: 0, transferSyntax: transferSyntax, options: options)
-        try inflater.fill(to: options.stopBefore == nil ? .max : 4096)
-        reading: while inflater.output.count > 0 {
-            let available = inflater.output.count
-            let total = inflater.isFinished ? available : .max
-            switch try parser.run(inflater.output, available: available, total: total) {
+        try inflated.fill(to: options.stopBefore == nil && options.maximumValueBytes == .max ? .max : 8)
+        reading: while storage.count > 0 {
+            switch try parser.run(storage, available: storage.count, total: inflated.total) {
             case .done: break reading
             case .needMore(let count):
+                try inflated.skip(to: parser.omittedEnd)
                 // The end of the stream may be the end of what was asked for: then `total` is known the next time.
-                try inflater.fill(to: count)
+                try inflated.fill(to: count)
             }
         }
-        let tree = DataSetTree(
-            storage: inflater.output, transferSyntax: transferSyntax, range: 0..<inflater.output.count)
-        tree.finish(parser, start: 0, end: inflater.output.count)
+        let tree = DataSetTree(storage: storage, transferSyntax: transferSyntax, range: 0..<storage.count)
+        tree.finish(parser, start: 0, end: storage.count)
         return tree
     }
 
@@ -224,6 +237,12 @@ public struct DataSet: Sendable {
     public func fragments(of element: Element) -> [Range<Int>] {
         guard element.isEncapsulated else { return [] }
         return tree.elements[(Int(element.index) + 1)..<Int(element.subtreeEnd)].map(\.valueRange)
+    }
+
+    /// Where an element's value lies, also when it was left out: in the file, or in the inflated data set.
+    public func storedRange(of element: Element) -> Range<Int> {
+        guard element.isOmitted, let length = tree.omittedLengths[element.index] else { return element.valueRange }
+        return element.valueOffset..<element.valueOffset + length
     }
 
     /// Lends the bytes of an element's value.

@@ -98,10 +98,13 @@ extension DataSetParser {
             flags.insert(.truncated)
             isTruncated = true
         }
-        if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
+        let isOmitted = valueLength > options.maximumValueBytes
+        if !isOmitted, valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
         try appendElement(
             tag, vr, flags, form, header: header, valueOffset: valueOffset, length: valueLength, value: base)
-        if tag == 0x0028_0103, valueLength >= 2, top.level == .root {
+        if isOmitted {
+            omitLast()
+        } else if tag == 0x0028_0103, valueLength >= 2, top.level == .root {
             isSigned = load16(base, valueOffset, isBig) == 1
         }
         position = valueOffset + valueLength
@@ -161,8 +164,10 @@ extension DataSetParser {
                 flags.insert(.truncated)
                 isTruncated = true
             }
-            if valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
+            let isOmitted = valueLength > options.maximumValueBytes
+            if !isOmitted, valueOffset + valueLength > available { return .needMore(valueOffset + valueLength) }
             try appendElement(tag, vr, flags, form, header: header, valueOffset: valueOffset, length: valueLength)
+            if isOmitted { omitLast() }
             position = valueOffset + valueLength
             return nil
         }

@@ -52,6 +52,10 @@ struct DataSetParser {
     /// Where the group ends by its last group length (gggg,0000); `Int.max` when none is awaited.
     var groupEnd = Int.max
     var groupLengthTag: UInt32 = 0
+    /// The lengths of values left out, by the places of their elements, and where the last of them ends. Bytes before
+    /// that place need not be there.
+    var omittedLengths: [UInt32: Int] = [:]
+    var omittedEnd = 0
 
     /// - Parameters:
     ///   - start: where the data set begins.
@@ -97,6 +101,7 @@ struct DataSetParser {
 
     mutating func parse(_ base: UnsafeRawPointer, available: Int, total: Int) throws(DICOMError) -> Progress {
         while true {
+            if position > total { try clip(total) }
             let bound = min(top.bound, total)
             if position >= bound {
                 if top.level == .root { return .done }
@@ -193,8 +198,33 @@ struct DataSetParser {
         elements[entry].flags.remove(.sequence)
         elements[entry].subtreeEnd = UInt32(entry + 1)
         elements[entry].length = end - elements[entry].valueOffset
+        if !omittedLengths.isEmpty { omittedLengths = omittedLengths.filter { $0.key < UInt32(entry) } }
+        if elements[entry].length > options.maximumValueBytes { omitLast() }
         position = end
         return true
+    }
+
+    /// Leaves out the value of the last element.
+    mutating func omitLast() {
+        let index = elements.count - 1
+        omittedLengths[UInt32(truncatingIfNeeded: index)] = elements[index].length
+        omittedEnd = elements[index].valueRange.upperBound
+        elements[index].flags.insert(.omitted)
+        elements[index].length = 0
+    }
+
+    /// The last value was passed over before the end of the bytes was known, and reaches beyond it.
+    private mutating func clip(_ total: Int) throws(DICOMError) {
+        guard options.acceptsTruncation else {
+            throw DICOMError(.truncated, at: total, path: failure(.truncated, elements.last?.tag.rawValue).path)
+        }
+        isTruncated = true
+        position = total
+        guard let last = elements.indices.last else { return }
+        let rest = max(0, total - elements[last].valueOffset)
+        if let length = omittedLengths[UInt32(last)] { omittedLengths[UInt32(last)] = min(length, rest) }
+        elements[last].length = min(elements[last].length, rest)
+        elements[last].flags.insert(.truncated)
     }
 
     /// Appends an element of the root or an item, when all of it that is needed is there.

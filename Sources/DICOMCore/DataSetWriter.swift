@@ -14,9 +14,12 @@ public struct DataSetWriter {
     /// length, values that are too long for their VR become UN, and group lengths (retired, PS3.5 7.2) are left out.
     ///
     /// Throws `notRepresentable` for encapsulated Pixel Data in a native transfer syntax or the reverse, since that
-    /// needs a codec; and for a data set that was not read wholly.
+    /// needs a codec; and for a data set that was not read wholly, or not with all values.
     public func encoded(in transferSyntax: TransferSyntax? = nil) throws(DICOMError) -> [UInt8] {
         if let stop = dataSet.stopElement { throw DICOMError(.notRepresentable, at: stop.offset) }
+        guard dataSet.tree.omittedLengths.isEmpty else {
+            throw DICOMError(.notRepresentable, at: dataSet.range.lowerBound)
+        }
         let target = transferSyntax ?? dataSet.transferSyntax
         var bytes: [UInt8] = []
         if target == dataSet.transferSyntax || (target.isDeflated && dataSet.transferSyntax.isDeflated) {

@@ -13,7 +13,8 @@ public struct Element: Sendable {
     let headerLength: UInt8
     /// Where the value begins, in bytes from the start of the storage.
     public let valueOffset: Int
-    /// The value's length in bytes, without delimiters, also where the length field says undefined.
+    /// The value's length in bytes, without delimiters, also where the length field says undefined. 0 of a value that
+    /// was left out.
     public internal(set) var length: Int
     /// The place of this element in the tree's array.
     let index: UInt32
@@ -32,6 +33,8 @@ public struct Element: Sendable {
         static let fragments = Flags(rawValue: 16)
         /// The value ends before its length does.
         static let truncated = Flags(rawValue: 32)
+        /// The value was not read.
+        static let omitted = Flags(rawValue: 64)
     }
 
     /// The same value read as another VR, for who knows it where the file says UN: it is little endian then, whatever is
@@ -51,6 +54,9 @@ public struct Element: Sendable {
     @inline(__always) public var isSequence: Bool { flags.contains(.sequence) }
     /// It is encapsulated: a sequence of fragments (PS3.5 A.4).
     @inline(__always) public var isEncapsulated: Bool { flags.contains(.fragments) }
+    /// The value is longer than `ReadOptions.maximumValueBytes` and was left out: the element is as if it were empty.
+    /// `DataSet.storedRange` tells where the value is.
+    @inline(__always) public var isOmitted: Bool { flags.contains(.omitted) }
     /// Where the tag begins.
     @inline(__always) public var offset: Int { valueOffset - Int(headerLength) }
     /// Where the value lies.

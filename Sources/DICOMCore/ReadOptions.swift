@@ -8,19 +8,32 @@ public struct ReadOptions: Hashable, Sendable {
     public var maximumDepth = 256
     /// How many elements, items and fragments a data set may have in all.
     public var maximumElements = 4_000_000
-    /// How many bytes of a file are copied to get to `stopBefore`; a file that needs more is mapped instead.
-    public var maximumHeaderBytes = 4 << 20
-    /// How many bytes a deflated data set may inflate to. It may also not inflate to more than 64 MiB and a hundred
-    /// times its size.
+    /// How many bytes of a file are copied, or inflated, to get to `stopBefore` at any time. Files that need more, or
+    /// have very many elements, are read one at a time in the whole process, so that many of them need no more memory
+    /// than one (`HeaderReader`).
+    public var maximumHeaderBytes = 256 << 10
+    /// Longer values are left out: of them the element says only where they are (`Element.isOmitted`). Sequences and
+    /// fragments are read whatever their length.
+    public var maximumValueBytes = Int.max
+    /// How many bytes a deflated data set may inflate to, as far as it is read.
     public var maximumInflatedBytes = 1 << 30
+    /// How many of the inflated bytes may be kept in memory: those that are not of values left out.
+    public var maximumKeptBytes = Int.max
     /// Bytes that end too early are no error: the last value is what is there, open items and sequences are closed,
     /// and `DataSet.isTruncated` tells.
     public var acceptsTruncation = false
 
     public init(stopBefore: Tag? = nil) { self.stopBefore = stopBefore }
 
-    /// All elements before Float (7FE0,0008), Double Float (7FE0,0009) and plain Pixel Data (7FE0,0010).
-    public static let header = ReadOptions(stopBefore: Tag(0x7FE0_0008))
+    /// All elements before Float (7FE0,0008), Double Float (7FE0,0009) and plain Pixel Data (7FE0,0010), without values
+    /// of more than 1 MiB. Of a deflated data set these elements may have 512 MiB, and 64 MiB without the values left out.
+    public static let header: ReadOptions = {
+        var options = ReadOptions(stopBefore: Tag(0x7FE0_0008))
+        options.maximumValueBytes = 1 << 20
+        options.maximumInflatedBytes = 512 << 20
+        options.maximumKeptBytes = 64 << 20
+        return options
+    }()
     /// All of it.
     public static let whole = ReadOptions()
 }

@@ -4,8 +4,9 @@ import Synchronization
 
 /// A connection, and the request it is busy with.
 ///
-/// Unchecked: `phase`, `since` and `isClosing` are atomic; `window...` and `progress...` are the reaper's alone, under the
-/// table's lock; all else is touched only by callbacks of this connection, which run one after another on its thread.
+/// Unchecked: `phase`, `since` and `isClosing` are atomic; `window...`, `progress...` and `lookedAt` are the reaper's alone,
+/// under the table's lock; all else is touched only by callbacks of this connection, which run one after another on its
+/// thread.
 final class Connection: @unchecked Sendable {
     enum Phase: UInt8, AtomicRepresentable {
         /// Accepted, no request yet.
@@ -40,9 +41,11 @@ final class Connection: @unchecked Sendable {
 
     var windowStart: UInt64 = 0
     var windowBytes: UInt64 = 0
-    /// When bytes of an upload were last seen to have come, looked at only while there is no room.
+    /// When bytes of an upload were last seen to have come, or enough of an answer to have gone; looked at only while
+    /// there is no room, last at `lookedAt`.
     var progressTime: UInt64 = 0
     var progressBytes: UInt64 = 0
+    var lookedAt: UInt64 = 0
 
     var step = Step.head
     /// The request target as sent, copied before the library decodes it in place.

@@ -20,6 +20,9 @@ public struct HTTPServerConfiguration: Sendable {
     /// many milliseconds, else the connection is closed.
     public var stallWindow = 30_000
     public var minimumBytesPerWindow = 4_096
+    /// While all places are taken and others wait, the answer that has been taken most slowly for so many milliseconds,
+    /// less than `minimumBytesPerWindow` in them, gives up its place: one after another.
+    public var stallPatience = 5_000
     /// Bytes of a body that nobody wants (of a GET, or after an error was found) that are read and dropped so that the
     /// connection can go on; beyond it the connection is closed.
     public var maximumDiscardedBytes = 16 << 20

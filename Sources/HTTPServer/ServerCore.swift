@@ -122,24 +122,28 @@ final class ServerCore: Sendable {
     }
 
     /// Closes the connections that have been without a whole request for longest, at most `limit`, when there is no
-    /// room: idle ones, those that stopped in the middle of their headers, and uploads of which nothing comes.
+    /// room: idle ones, those that stopped in the middle of their headers, and uploads of which nothing comes. Where there
+    /// are none, the one whose answer has been taken too slowly for longest.
     func makeRoom(limit: Int) {
         let now = Clock.milliseconds()
         table.withLock { table in
             var closing = 0
             var candidates: [Connection] = []
+            var stalled: Connection?
             for connection in table.connections.values {
                 if connection.isClosing.load(ordering: .relaxed) {
                     closing += 1
                 } else if mayMakeRoom(connection, now) {
                     candidates.append(connection)
+                } else if isStalled(connection, now), connection.progressTime < stalled?.progressTime ?? .max {
+                    stalled = connection
                 }
             }
             guard closing < limit else { return }
             candidates.sort { ($0.since.load(ordering: .relaxed), $0.id) < ($1.since.load(ordering: .relaxed), $1.id) }
-            for connection in candidates.lazy.filter({ !self.hasInput($0) }).prefix(limit - closing) {
-                end(connection)
-            }
+            let chosen = candidates.lazy.filter { !self.hasInput($0) }.prefix(limit - closing)
+            if chosen.isEmpty, closing == 0, let stalled { return end(stalled) }
+            for connection in chosen { end(connection) }
         }
     }
 
@@ -147,6 +151,23 @@ final class ServerCore: Sendable {
     private static let patienceWithHeaders: UInt64 = 500
     /// How long an upload may pause while others wait for its place, in milliseconds.
     private static let patienceWithUploads: UInt64 = 2_000
+
+    /// Whether the peer took too little of an answer for `stallPatience`, counted from when places became short.
+    private func isStalled(_ connection: Connection, _ now: UInt64) -> Bool {
+        guard connection.phase.load(ordering: .acquiring) == .sending else { return false }
+        let moved = wado_httpd_bytes_moved(connection.socket)
+        // Counted anew after a pause in which nobody looked.
+        let isKnown =
+            connection.progressTime >= connection.since.load(ordering: .relaxed)
+            && now - connection.lookedAt < UInt64(configuration.stallPatience)
+        connection.lookedAt = now
+        let isTaken = moved &- connection.progressBytes >= UInt64(configuration.minimumBytesPerWindow)
+        if !isKnown || isTaken || wado_httpd_has_unsent(connection.socket) == 0 {
+            connection.progressTime = now
+            connection.progressBytes = moved
+        }
+        return now - connection.progressTime >= UInt64(configuration.stallPatience)
+    }
 
     private func mayMakeRoom(_ connection: Connection, _ now: UInt64) -> Bool {
         let phase = connection.phase.load(ordering: .acquiring)

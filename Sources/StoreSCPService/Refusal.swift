@@ -18,6 +18,7 @@ struct Refusal: Error {
         case tooManyPending = "too-many-pending"
         case diskFull = "disk-full"
         case tooLarge = "instance-too-large"
+        case metadataTooLong = "metadata-too-long"
         case storageFailed = "storage-failed"
         case notFiledInTime = "not-filed-in-time"
         case otherDataSetStored = "other-data-set-stored"
@@ -25,7 +26,7 @@ struct Refusal: Error {
         var status: UInt16 {
             switch self {
             case .tenantNotAdmitted: DIMSEStatus.notAuthorized
-            case .tooManyPending, .diskFull, .tooLarge: DIMSEStatus.outOfResources
+            case .tooManyPending, .diskFull, .tooLarge, .metadataTooLong: DIMSEStatus.outOfResources
             case .storageFailed, .notFiledInTime: DIMSEStatus.processingFailure
             case .missingInstanceUID, .otherInstanceUID, .otherSOPClass: DIMSEStatus.dataSetDoesNotMatch
             case .classNotInContext: DIMSEStatus.sopClassNotSupported

@@ -173,25 +173,7 @@ final class StoreHandler: AssociationHandler {
         do throws(FileSystemError) { try writer.write(header: operation.provisionalHeader) } catch {
             throw refusal(of: error)
         }
-        let dataSet = try read(writer)
-        let identity = try identity(of: dataSet, operation)
-        let received = shared.filer.receptionTime(of: identity)
-        let provenance = Provenance(
-            identity: identity, sopClassUID: operation.sopClassUID, transferSyntaxUID: operation.transferSyntax,
-            traceID: TraceID.make(microseconds: received), receivedMicroseconds: received, peerAddress: peer,
-            callingAETitle: association.callingAETitle, calledAETitle: association.calledAETitle,
-            node: shared.configuration.node, dataSetSize: size, dataSetCRC32: crc)
-        var problems: [ColumnProblem] = []
-        let message: Message
-        do {
-            message = try StorageEvent.make(
-                dataSet, provenance, fileSize: size + Int64(operation.provisionalHeader.count), problems: &problems)
-        } catch {
-            throw Refusal(
-                .keyInvalid, "\(error.path.map(Self.text).joined(separator: "/")) missing or invalid",
-                tagPath: error.place)
-        }
-        report(problems, provenance)
+        let (message, provenance) = try describe(operation, size, crc)
         var instance: SpooledInstance
         do throws(FileSystemError) { instance = try writer.finish(provenance) } catch { throw refusal(of: error) }
         instance.message = message
@@ -201,6 +183,36 @@ final class StoreHandler: AssociationHandler {
         }
         if outcome == nil && shared.configuration.filing.policy != .replace {
             throw Refusal(.notFiledInTime, "not filed in time")
+        }
+    }
+
+    /// The event of what was just written, and its provenance. The data set is let go of before anything is waited for.
+    private func describe(
+        _ operation: Operation, _ size: Int64, _ crc: UInt32
+    ) throws(Refusal) -> (Message, Provenance) {
+        let dataSet = try read(operation.writer)
+        let identity = try identity(of: dataSet, operation)
+        guard MetadataLimits.admit(dataSet) else {
+            throw Refusal(
+                .metadataTooLong,
+                "over \(MetadataLimits.instanceBytes >> 20) MiB of metadata before Pixel Data")
+        }
+        let received = shared.filer.receptionTime(of: identity)
+        let provenance = Provenance(
+            identity: identity, sopClassUID: operation.sopClassUID, transferSyntaxUID: operation.transferSyntax,
+            traceID: TraceID.make(microseconds: received), receivedMicroseconds: received, peerAddress: peer,
+            callingAETitle: association.callingAETitle, calledAETitle: association.calledAETitle,
+            node: shared.configuration.node, dataSetSize: size, dataSetCRC32: crc)
+        var problems: [ColumnProblem] = []
+        do {
+            let message = try StorageEvent.make(
+                dataSet, provenance, fileSize: size + Int64(operation.provisionalHeader.count), problems: &problems)
+            report(problems, provenance)
+            return (message, provenance)
+        } catch {
+            throw Refusal(
+                .keyInvalid, "\(error.path.map(Self.text).joined(separator: "/")) missing or invalid",
+                tagPath: error.place)
         }
     }
 
@@ -215,8 +227,16 @@ final class StoreHandler: AssociationHandler {
                     "calling": .string(association.callingAETitle), "peer": .string(peer),
                     "error": .string(error.description),
                 ])
-            throw Refusal(
-                .unreadable, "\(error.code.rawValue) at byte \(error.byteOffset)", tagPath: error.place)
+            switch error.code {
+            case .unreadable where error.systemError == EBUSY:
+                throw Refusal(.tooManyPending, "too many large headers at once")
+            case .unreadable: throw Refusal(.storageFailed, "storage failed")
+            case .inflatesTooFar, .headerTooLong:
+                throw Refusal(.tooLarge, "more inflated bytes before Pixel Data than the limit")
+            default:
+                throw Refusal(
+                    .unreadable, "\(error.code.rawValue) at byte \(error.byteOffset)", tagPath: error.place)
+            }
         }
     }
 

@@ -61,7 +61,7 @@ extension WadoSettings {
     )
     public static let answerMemory = Setting.integer(
         "http.answer_memory_mib", in: 16...1_048_576, default: 512, unit: "MiB",
-        "Memory of inflated and converted instances until they are sent, of all answers together.")
+        "Memory of converted instances until they are sent, of all answers together.")
     public static let accessLog = Setting.flag(
         "http.access_log", default: true, "Whether requests become rows of wado_access_log.")
 

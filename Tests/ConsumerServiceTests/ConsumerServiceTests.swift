@@ -53,6 +53,31 @@ struct ConsumerServiceTests {
     }
 
     /// A commit covers all that was delivered, so what came before the bus failed is processed too.
+    /// A value that is too long for metadata is named there by a URI, whatever its VR.
+    @Test func longValuesAreNoObstacle() throws {
+        let fixture = try ArchiveFixture()
+        let instance = Instance(sop: "1.9.1")
+        try fixture.file(instance) {
+            $0.set(.textValue, vr: .ut, bytes: [UInt8](repeating: 0x41, count: 70 << 20))
+            $0.set(.patientName, vr: .pn, bytes: [UInt8](repeating: 0x41, count: 2 << 20))
+        }
+        try fixture.publish([fixture.event(instance)])
+        let service = fixture.service()
+        try service.start()
+        try fixture.waitUntilDone()
+        service.stop()
+        #expect(service.status.instances == 1 && service.status.deadLetters == 0)
+        // What a column cannot have is a problem, not silence.
+        #expect(service.status.columnProblems > 0)
+        let series = SeriesIdentity(tenantID: "t1", studyUID: "1.2.1", seriesUID: "1.2.1.1")
+        let json = try #require(try fixture.metadata.instance("1.9.1", of: series))
+        let text = String(decoding: json, as: UTF8.self)
+        let root = "/dicom-web/studies/1.2.1/series/1.2.1.1/instances/1.9.1/bulkdata/"
+        #expect(json.count < 10_000)
+        #expect(text.contains("\"0040A160\":{\"vr\":\"UT\",\"BulkDataURI\":\"\(root)0040A160\"}"))
+        #expect(text.contains("\"00100020\":{\"vr\":\"LO\",\"Value\":[\"P1\"]}"))
+    }
+
     @Test func whatCameBeforeTheBusFailedIsIndexed() throws {
         let fixture = try ArchiveFixture()
         let all = (1...4).map { Instance(sop: "1.9.\($0)") }

@@ -23,6 +23,10 @@ import Testing
             #expect(header.meta == whole.meta)
             #expect(header.dataSetOffset == whole.dataSetOffset)
             for (mine, other) in zip(header.dataSet.elements, whole.dataSet.elements) where !mine.isSequence {
+                guard !mine.isOmitted else {
+                    #expect(header.dataSet.storedRange(of: mine) == other.valueRange)
+                    continue
+                }
                 let same = header.dataSet.withValue(of: mine) { [UInt8](copying: $0) }
                 #expect(same == whole.dataSet.withValue(of: other) { [UInt8](copying: $0) })
             }
@@ -65,14 +69,14 @@ import Testing
     }
 
     @Test func longHeadersAreReadFurther() throws {
-        let url = try temporaryFile(file(patientID: "LONG", padding: 300_000))
+        let url = try temporaryFile(file(patientID: "LONG", padding: 150_000))
         defer { try? FileManager.default.removeItem(at: url) }
         let reader = HeaderReader()
         for _ in 0..<3 { #expect(try reader.read(path: url.path).dataSet.string(Tag(0x0010_0020)) == "LONG") }
         let file = try reader.read(path: url.path)
-        #expect(file.storage.count < 400_000)
+        #expect(file.dataSet.stopElement?.tag == Tag(0x7FE0_0010))
         var options = ReadOptions.header
-        options.maximumHeaderBytes = 200_000
+        options.maximumHeaderBytes = 100_000
         // Beyond the limit the file is mapped, not refused.
         let mapped = try HeaderReader(options: options).read(path: url.path)
         #expect(mapped.dataSet.string(Tag(0x0010_0020)) == "LONG")
@@ -84,13 +88,15 @@ import Testing
     @Test func aValueOfManyMegabytesBeforePixelDataIsNoObstacle() throws {
         let url = try temporaryFile(file(patientID: "HUGE", padding: 65 << 20))
         defer { try? FileManager.default.removeItem(at: url) }
+        func tags(_ header: DICOMFile) -> [DICOMDictionary.Tag] { header.dataSet.elements.map(\.tag) }
+        #expect(try tags(HeaderReader().read(path: url.path)) == tags(DICOMFile.read(path: url.path, options: .header)))
         let header = try HeaderReader().read(path: url.path)
         #expect(header.dataSet.string(Tag(0x0010_0020)) == "HUGE")
-        #expect(header.dataSet.element(Tag(0x0009_1001))?.length == 65 << 20)
+        let element = try #require(header.dataSet.element(Tag(0x0009_1001)))
+        #expect(element.isOmitted && element.length == 0)
+        #expect(header.dataSet.storedRange(of: element).count == 65 << 20)
         let stop = try #require(header.dataSet.stopElement)
         #expect(stop.tag == Tag(0x7FE0_0010) && stop.length == 100_000)
-        let same = try DICOMFile.read(path: url.path, options: .header)
-        #expect(same.dataSet.elements.map(\.tag) == header.dataSet.elements.map(\.tag))
     }
 
     /// Whatever the limit, copied, copied in steps or mapped: the elements are the same.

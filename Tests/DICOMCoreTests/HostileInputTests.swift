@@ -196,7 +196,8 @@ import Testing
         builder.set(Tag(0x7FE0_0010), vr: .ow, bytes: [UInt8](repeating: 0, count: 80 << 20))
         let bytes = builder.encoded(in: .deflatedExplicitVRLittleEndian)
         #expect(bytes.count < 1 << 18)
-        #expect(Self.code(bytes, .deflatedExplicitVRLittleEndian) == .inflatesTooFar)
+        // That it is compressed well is nothing against it: sparse segmentations are.
+        #expect(Self.code(bytes, .deflatedExplicitVRLittleEndian) == nil)
         var options = ReadOptions.whole
         options.maximumInflatedBytes = 1000
         let small = DataSetTests.sample().encoded(in: .deflatedExplicitVRLittleEndian)

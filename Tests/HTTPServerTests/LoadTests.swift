@@ -128,6 +128,64 @@ private final class Counter: Sendable {
         #expect(answered.count == 1)
     }
 
+    /// Clients that ask for much and take nothing.
+    @Test func stalledAnswersMakeRoomForNewOnes() throws {
+        let file = try TemporaryFile(count: 64 << 20)
+        var configuration = HTTPServerConfiguration()
+        configuration.maximumConnections = 8
+        configuration.stallPatience = 500
+        configuration.headerDeadline = 600_000
+        configuration.idleTimeout = 600_000
+        configuration.stallWindow = 600_000
+        try TestServer(
+            configuration,
+            answer: { request in
+                guard request.target != "/me" else { return text("/me") }
+                guard let open = HTTPFile(path: file.path) else { return text("missing", 500) }
+                let segment = HTTPSegments.Segment.file(open, offset: 0, length: open.size)
+                switch request.target {
+                case "/file": return HTTPResponse(200, body: .file(open, offset: 0, length: open.size))
+                case "/chunked": return HTTPResponse(200, body: .chunked(HTTPSegments([segment])))
+                case "/endless":
+                    return HTTPResponse(200, body: .segments([.made(length: 1 << 40) { _, _ in }]))
+                default: return HTTPResponse(200, body: .segments([segment]))
+                }
+            }
+        ).serve { server in
+            let port = server.port
+            let stalled = try (0..<8).map { number in
+                let client = try RawClient(port)
+                // More requests behind the first are no reason to keep it.
+                for _ in 0..<2 {
+                    client.send("GET /\(["file", "chunked", "stream"][number % 3]) HTTP/1.1\r\nHost: a\r\n\r\n")
+                }
+                _ = client.readHead()
+                return client
+            }
+            #expect(try fetch(port, "/me") == "/me")
+            #expect(server.reapedCount > 0)
+            // One that takes its answer keeps its place as long as others do not.
+            let (isOver, taken, lost) = (Counter(), Counter(), Counter())
+            let reader = Worker {
+                let client = try? RawClient(port)
+                client?.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = client?.readHead()
+                var piece = [UInt8](repeating: 0, count: 65_536)
+                while isOver.count == 0 {
+                    guard let client, recv(client.socket, &piece, piece.count, 0) > 0 else { return lost.add() }
+                    taken.add()
+                    usleep(500)
+                }
+            }
+            while taken.count + lost.count == 0 { usleep(1_000) }
+            for _ in 0..<3 { #expect(try fetch(port, "/me") == "/me") }
+            isOver.add()
+            reader.join()
+            #expect(taken.count > 0 && lost.count == 0)
+            _ = stalled.count
+        }
+    }
+
     @Test func limitsConnectionsOfOneAddress() throws {
         var configuration = HTTPServerConfiguration()
         configuration.maximumConnectionsPerAddress = 2

@@ -51,6 +51,30 @@ import Testing
         }
     }
 
+    /// Values that metadata name by a URI for their length alone, whatever their VR.
+    @Test(arguments: [
+        TransferSyntax.explicitVRLittleEndian, .implicitVRLittleEndian, .explicitVRBigEndian,
+        .deflatedExplicitVRLittleEndian,
+    ])
+    func longValuesCanBeHad(syntax: TransferSyntax) throws {
+        let archive = try TestArchive()
+        let text = (0..<3_000_000).map { UInt8(0x41 + $0 / 7 % 20) }
+        var item = DataSetBuilder()
+        item.set(.textValue, vr: .ut, bytes: text.reversed())
+        var builder = Make.builder()
+        builder.set(.acquisitionContextSequence, items: [DataSetBuilder(), item])
+        builder.set(.textValue, vr: .ut, bytes: text)
+        let identity = try archive.add(Make.file(builder, syntax), isIndexed: false)
+        let root = archive.url(identity) + "/bulkdata/"
+        #expect(archive.get(root + "0040A160", single).body == text)
+        #expect(archive.get(root + "00400555/1/0040A160", single).body == text.reversed())
+        let parts = try archive.get(
+            root + "0040A160", ["Accept": "multipart/related; type=\"application/octet-stream\""]
+        )
+        .parts()
+        #expect(parts.map(\.body) == [text])
+    }
+
     @Test func wrongPaths() throws {
         let archive = try TestArchive()
         let identity = try archive.add(Make.file(Make.builder()))

@@ -112,6 +112,28 @@ struct StoreSCPServiceTests {
         for value in ["Doe", "Jane", "P1\"", "../x", "other", "etc"] { #expect(!json.contains(value), "\(value)") }
     }
 
+    /// What would have no metadata is refused; one long value is no reason for that.
+    @Test func headersThatAreTooLong() throws {
+        let fixture = try StoreSCPFixture()
+        let user = try fixture.user()
+        let deflated = TransferSyntax.deflatedExplicitVRLittleEndian
+        var sample = Sample(instance: "1.2.3.1.1.7")
+        sample.builder.set(DICOMDictionary.Tag(0x0040_A160), vr: .ut, bytes: [UInt8](repeating: 0x41, count: 90 << 20))
+        #expect(try user.store(sample, deflated) == .success)
+        sample = Sample(instance: "1.2.3.1.1.8")
+        for number in 0..<62 {
+            sample.builder.set(
+                DICOMDictionary.Tag(group: 0x0009, element: 0x1000 + UInt16(number)), vr: .ut,
+                bytes: [UInt8](repeating: 0x41, count: 1_000_000))
+        }
+        let refused = try user.store(sample, deflated)
+        #expect(refused.code == 0xA700 && refused.comment?.contains("metadata") == true)
+        try user.release()
+        #expect(try fixture.bus.rows(1).map(\.sopUID) == ["1.2.3.1.1.7"])
+        let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.isEmpty ? nil : $0 } ?? []
+        #expect(rows.map(\.rule) == ["metadata-too-long"])
+    }
+
     /// Neither the answers nor the instances wait for problems to be published.
     @Test func problemsWaitForTheBus() throws {
         let fixture = try StoreSCPFixture()

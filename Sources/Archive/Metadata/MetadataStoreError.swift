@@ -1,3 +1,6 @@
+public import DICOMCore
+internal import DICOMWeb
+
 /// Why metadata could not be stored or read. Names files' operations and codes, never values.
 public struct MetadataStoreError: RetriableError, Equatable, CustomStringConvertible {
     public enum Code: Sendable, Equatable {
@@ -36,6 +39,19 @@ public enum MetadataLimits {
     /// Bytes of the DICOM JSON of one instance. A multi-frame image of 100,000 frames, each with functional groups of
     /// its own, has about as many.
     public static let instanceBytes = 64 << 20
+    /// Binary values of more bytes are named by a URI where the JSON would be too long otherwise.
+    public static let smallestBulkData = 1_024
+
+    /// Whether the JSON of an instance will be short enough, whatever its URIs begin with.
+    /// - Parameter header: its data set as `ReadOptions.header` reads it.
+    public static func admit(_ header: DataSet) -> Bool {
+        // No byte of a data set becomes more than some twenty of JSON.
+        if header.range.count <= instanceBytes / 32 { return true }
+        let policy = BulkDataPolicy(
+            uriPrefix: String(repeating: "/", count: 400), threshold: smallestBulkData)
+        var json: [UInt8] = []
+        return DICOMJSON.encode(header, bulkData: policy, limit: instanceBytes * 7 / 8, into: &json)
+    }
     /// Text of the instances that are compressed together, about: what has to be inflated to read one of them.
     static let chunkBytes = 256 << 10
     /// Logs up to this size are held in memory while they are read.

@@ -95,7 +95,10 @@ extension ValueReader {
     private static func count(_ length: Int, by size: Int) -> Int { length % size == 0 ? length / size : 1 }
 
     private mutating func isReadable(_ element: Element, _ column: StaticString) -> Bool {
-        guard element.length > 0 else { return false }
+        guard element.length > 0 else {
+            if element.isOmitted { note(.tooLong, .null, element, column) }
+            return false
+        }
         guard !element.isSequence, !element.isEncapsulated else {
             note(.wrongVR, .null, element, column)
             return false

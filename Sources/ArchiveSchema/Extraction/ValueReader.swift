@@ -67,7 +67,10 @@ struct ValueReader {
     mutating func text(
         _ element: Element, _ column: StaticString, limit: Int, values: Choice = .single
     ) -> String? {
-        guard element.length > 0 else { return nil }
+        guard element.length > 0 else {
+            if element.isOmitted { note(.tooLong, .null, element, column) }
+            return nil
+        }
         let kind = TextForm(element.vr)
         guard kind != .other, !element.isSequence, !element.isEncapsulated else {
             note(.wrongVR, .null, element, column)
@@ -151,7 +154,7 @@ struct ValueReader {
     @inline(__always) private func textual<Value>(
         _ element: Element, _ index: Int?, _ rule: (ValueRules.Bytes) -> Ruled<Value>
     ) -> Ruled<Value> {
-        guard element.length > 0 else { return .empty }
+        guard element.length > 0 else { return element.isOmitted ? .broken(.tooLong) : .empty }
         guard TextForm(element.vr) == .values, !element.isSequence, !element.isEncapsulated else {
             return .broken(.wrongVR)
         }
@@ -222,7 +225,7 @@ extension ValueReader {
         _ element: Element, _ index: Int?, _: Raw.Type, _ value: (Raw) -> Ruled<Value>
     ) -> Ruled<Value> {
         let size = MemoryLayout<Raw>.size
-        guard element.length > 0 else { return .empty }
+        guard element.length > 0 else { return element.isOmitted ? .broken(.tooLong) : .empty }
         guard element.length % size == 0 else { return .broken(.wrongLength) }
         guard index != nil || element.length == size else { return .broken(.tooManyValues) }
         let offset = (index ?? 0) * size

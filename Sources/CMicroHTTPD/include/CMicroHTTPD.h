@@ -47,6 +47,9 @@ void *wado_httpd_connection_context(struct MHD_Connection *connection);
 /// The bytes that a TCP socket's peer has acknowledged and sent, together; 0 when unknown.
 uint64_t wado_httpd_bytes_moved(int socket);
 
+/// Whether bytes wait for the peer to make room.
+int wado_httpd_has_unsent(int socket);
+
 /// Sends all the bytes on a non-blocking socket, waiting for the peer to take them; 0, or -1 and `errno`. With `more` they
 /// may wait for what is sent next.
 int wado_httpd_send(int socket, const void *bytes, size_t count, int more);

@@ -4,7 +4,8 @@ public import DICOMDictionary
 /// Which values are left out of DICOM JSON and named by a BulkDataURI instead (PS3.18 F.2.6).
 public struct BulkDataPolicy: Hashable, Sendable {
     /// Binary values of more bytes than this become a URI; Pixel Data, Float and Double Float Pixel Data, and whatever
-    /// is encapsulated, always do, unless they are in an item (an icon image).
+    /// is encapsulated, always do, unless they are in an item (an icon image). So does every value that was left out when
+    /// the data set was read, since the JSON cannot have it.
     public var threshold: Int
     /// What stands before the path of the attribute, such as `/dicom-web/studies/S/series/E/instances/I/bulkdata/`.
     public var uriPrefix: String

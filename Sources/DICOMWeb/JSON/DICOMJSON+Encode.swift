@@ -90,6 +90,10 @@ private struct DICOMJSONEncoder: ~Copyable {
         if vr == VRCode.un, tag & 0x1_0000 != 0, (0x10...0xFF).contains(tag & 0xFFFF) { vr = VRCode.lo }
         sink.beginAttribute(tag, vr, isFirst: isFirst)
         isFirst = false
+        if element.isOmitted {
+            if !policy.isInline { uri(tag) }
+            return sink.append(byte: 0x7D)
+        }
         let range = element.valueRange
         guard range.lowerBound >= 0, range.upperBound <= bytes.count, !range.isEmpty || isSequence else {
             // An empty value, or a place outside of the buffer, which no reader yields.

@@ -16,6 +16,7 @@
 /// | bytes left over behind the last whole number are dropped | an exception | the numbers before them are good |
 /// | bytes that the character set does not allow become U+FFFD or a guess | a guess, another one | JSON is UTF-8 |
 /// | Pixel Data is always a BulkDataURI | by size | viewers ask for frames |
+/// | a value that was not read for its length (`Element.isOmitted`) is a BulkDataURI | by size, of binary VRs | PS3.18 F.2.2 |
 /// | what stands behind Pixel Data is left out of a data set that was read up to it | kept | ingest reads no further |
 /// | private attributes without a VR in the file are UN | a dictionary of private attributes | nothing is guessed |
 /// | of two elements with one tag the first counts | the last | as everywhere here |

@@ -45,15 +45,14 @@ struct InstanceExport {
         let layout = instance.layout
         if layout.transferSyntax.isDeflated {
             // Deflated is explicit little endian (PS3.5 A.5).
-            let whole = try instance.whole()
-            let count = whole.file.dataSet.storage.count
+            let count = try layout.inflatedLength(instance.file)
             let bytes = NativePixels(
                 tag: .pixelData, offset: 0, length: count, available: count, frameBits: 0, frameCount: 1, wordSize: 1)
-            return [.bytes(header(whole.file)), try PixelSource(instance, bytes).segment(0..<count)]
+            return [.bytes(header(try instance.header())), PixelSource(instance, bytes).segment(0..<count)]
         }
         guard case .native(let pixels) = layout.pixels, let element = layout.pixelElement else {
             return try converted(instance, instance.file.size) { () throws(RequestFailure) in
-                let file = try instance.whole().file
+                let file = try instance.whole()
                 do throws(DICOMError) {
                     return header(file) + (try DataSetWriter(file.dataSet).encoded(in: .explicitVRLittleEndian))
                 } catch { throw refused(error) }
@@ -70,16 +69,10 @@ struct InstanceExport {
         let end = pixels.offset + pixels.length
         guard end <= instance.file.size else { throw refused(DICOMError(.truncated, at: instance.file.size)) }
         var segments = try converted(instance, element.lowerBound) { () throws(RequestFailure) in
-            let file: DICOMFile
-            do throws(DICOMError) {
-                file = try instance.file.withDescriptor { descriptor throws(DICOMError) in
-                    try HeaderReader().read(descriptor: descriptor)
-                }
-            } catch { throw refused(error) }
-            return header(file) + (try elements(instance, layout.dataSetOffset..<element.lowerBound))
+            header(try instance.header()) + (try elements(instance, layout.dataSetOffset..<element.lowerBound))
         }
         segments.append(.bytes(start))
-        segments.append(try PixelSource(instance, pixels).segment(0..<pixels.length))
+        segments.append(PixelSource(instance, pixels).segment(0..<pixels.length))
         if end < instance.file.size {
             segments += try converted(instance, instance.file.size - end) { () throws(RequestFailure) in
                 try elements(instance, end..<instance.file.size)

@@ -139,11 +139,13 @@ struct FragmentScanner {
     private func extendedStarts(
         _ header: DataSet, _ fragments: [EncapsulatedPixels.Fragment], _ frameCount: Int
     ) -> [Int]? {
-        guard let element = header.element(.extendedOffsetTable), element.length == frameCount * 8 else { return nil }
-        let offsets = header.withValue(of: element) { value in
-            (0..<frameCount).map { index in
-                value.unsafeLoadUnaligned(fromByteOffset: index * 8, as: UInt64.self).littleEndian
-            }
+        guard let element = header.element(.extendedOffsetTable), frameCount <= fragments.count else { return nil }
+        let range = header.storedRange(of: element)
+        guard range.count == frameCount * 8, let bytes = file.bytes(at: range.lowerBound, count: range.count) else {
+            return nil
+        }
+        let offsets = bytes.withUnsafeBytes { bytes in
+            (0..<frameCount).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self).littleEndian }
         }
         return starts(offsets.map { Int(clamping: $0) }, fragments)
     }

@@ -8,16 +8,15 @@ struct PixelsCutShort: Error {}
 struct PixelSource: Sendable {
     private enum Bytes: Sendable {
         case file(HTTPFile)
-        /// An inflated data set.
-        case inflated(WholeFile)
+        case inflated(InflatedFile)
     }
 
     private let bytes: Bytes
     private let pixels: NativePixels
 
-    init(_ instance: StoredInstance, _ pixels: NativePixels) throws(RequestFailure) {
+    init(_ instance: StoredInstance, _ pixels: NativePixels) {
         self.pixels = pixels
-        bytes = instance.layout.transferSyntax.isDeflated ? .inflated(try instance.whole()) : .file(instance.file)
+        bytes = instance.inflated.map { Bytes.inflated($0) } ?? .file(instance.file)
     }
 
     /// The segment of a range of bytes of Pixel Data.
@@ -79,11 +78,7 @@ struct PixelSource: Sendable {
         switch bytes {
         case .file(let file):
             guard file.read(into: buffer, at: offset) == buffer.count else { throw PixelsCutShort() }
-        case .inflated(let whole):
-            try whole.file.dataSet.withBytes { all in
-                guard offset + buffer.count <= all.byteCount else { throw PixelsCutShort() }
-                all.extracting(offset..<offset + buffer.count).withUnsafeBytes { buffer.copyMemory(from: $0) }
-            }
+        case .inflated(let file): try file.read(into: buffer, at: offset)
         }
     }
 }

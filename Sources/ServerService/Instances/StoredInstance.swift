@@ -3,6 +3,7 @@ internal import DICOMCore
 internal import DICOMDictionary
 internal import Glibc
 internal import HTTPServer
+internal import Synchronization
 
 /// What is known of an instance's file once its header was read: enough to serve it by ranges.
 final class InstanceLayout: Sendable {
@@ -15,6 +16,8 @@ final class InstanceLayout: Sendable {
     let pixelElement: Range<Int>?
     let pixelVR: VR
     let pixels: PixelLayout
+    /// How many bytes the data set inflates to, once that was asked for.
+    private let knownLength = Mutex<Int?>(nil)
 
     /// Bytes it takes in a cache, about.
     var cost: Int {
@@ -58,6 +61,16 @@ final class InstanceLayout: Sendable {
         }
     }
 
+    /// How many bytes the data set of this file, which is deflated, inflates to: found once, by inflating it all.
+    func inflatedLength(_ file: HTTPFile) throws(RequestFailure) -> Int {
+        try knownLength.withLock { known throws(RequestFailure) in
+            if let known { return known }
+            let length = try InflatedFile.length(of: file, from: dataSetOffset)
+            known = length
+            return length
+        }
+    }
+
     static func isPixelData(_ tag: Tag) -> Bool {
         tag == .pixelData || tag == .floatPixelData || tag == .doubleFloatPixelData
     }
@@ -69,15 +82,23 @@ struct StoredInstance: Sendable {
     var layout: InstanceLayout
     let memory: AnswerMemory
 
-    /// The whole file, mapped, or inflated where it is deflated: this very one, also when it has been replaced
-    /// meanwhile.
-    func whole() throws(RequestFailure) -> WholeFile {
-        if layout.transferSyntax.isDeflated { return try memory.inflate(file) }
-        do throws(DICOMError) {
-            return try file.withDescriptor { descriptor throws(DICOMError) in
-                WholeFile(try DICOMFile(storage: ByteStorage(mapping: descriptor)))
-            }
-        } catch {
+    /// The data set of a deflated file; nil of any other. Each use begins at its start.
+    var inflated: InflatedFile? {
+        layout.transferSyntax.isDeflated ? InflatedFile(file, from: layout.dataSetOffset) : nil
+    }
+
+    /// What stands before Pixel Data: of this very file, also when it has been replaced meanwhile.
+    func header() throws(RequestFailure) -> DICOMFile {
+        try read { descriptor throws(DICOMError) in try HeaderReader().read(descriptor: descriptor) }
+    }
+
+    /// The whole file, mapped; not of a deflated one.
+    func whole() throws(RequestFailure) -> DICOMFile {
+        try read { descriptor throws(DICOMError) in try DICOMFile(storage: ByteStorage(mapping: descriptor)) }
+    }
+
+    private func read(_ body: (Int32) throws(DICOMError) -> DICOMFile) throws(RequestFailure) -> DICOMFile {
+        do throws(DICOMError) { return try file.withDescriptor(body) } catch {
             throw .failed("the stored file cannot be read", error)
         }
     }

@@ -22,18 +22,13 @@ struct BulkDataResponder: Sendable {
                 try pixels.all()
             }.response
         }
-        guard let (_, element) = path.resolve(in: try instance.whole().file.dataSet) else {
-            throw .notFound("the instance has no attribute \(path)")
-        }
-        guard !element.isSequence, !element.isEncapsulated else {
-            throw .badRequest("attribute \(path) is no single value; name one inside of it")
-        }
+        let (element, range) = try Self.find(path, instance)
         let choice = try request.negotiate([
             Representation(.octetStream, multipart: true), Representation(.octetStream),
         ])
         let tag = EntityTag.text("b", instance.file.identity, isMultipart: choice.isMultipart)
         if request.isUnchanged(tag) { return .unchanged(tag) }
-        let value = try Self.segment(of: element, instance)
+        let value = try Self.segment(of: element, range, instance)
         var response: HTTPResponse
         if choice.isMultipart {
             let boundary = MultipartBoundary()
@@ -53,14 +48,32 @@ struct BulkDataResponder: Sendable {
         return response
     }
 
+    /// The attribute, and where its value lies.
+    private static func find(
+        _ path: BulkDataPath, _ instance: StoredInstance
+    ) throws(RequestFailure) -> (Element, Range<Int>) {
+        // What stands behind Pixel Data is looked for in the whole; of a deflated file metadata never name it.
+        let first = path.steps.first?.sequence ?? path.tag
+        let isInHeader = first < .floatPixelData || instance.layout.transferSyntax.isDeflated
+        let dataSet = try isInHeader ? instance.header().dataSet : instance.whole().dataSet
+        guard let (inner, element) = path.resolve(in: dataSet) else {
+            throw .notFound("the instance has no attribute \(path)")
+        }
+        guard !element.isSequence, !element.isEncapsulated else {
+            throw .badRequest("attribute \(path) is no single value; name one inside of it")
+        }
+        return (element, inner.storedRange(of: element))
+    }
+
     /// A value is sent as it lies in the file, but for numbers with the most significant byte first.
     private static func segment(
-        of element: Element, _ instance: StoredInstance
+        of element: Element, _ range: Range<Int>, _ instance: StoredInstance
     ) throws(RequestFailure) -> HTTPSegments.Segment {
-        let range = element.valueRange
         let value = NativePixels(
             tag: element.tag, offset: range.lowerBound, length: range.count, available: range.count, frameBits: 0,
             frameCount: 1, wordSize: element.isBigEndian ? element.vr.wordSize : 1)
-        return try PixelSource(instance, value).segment(0..<range.count)
+        let segment = PixelSource(instance, value).segment(0..<range.count)
+        try segment.prove(instance)
+        return segment
     }
 }

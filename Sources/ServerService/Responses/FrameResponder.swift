@@ -14,6 +14,7 @@ struct FrameResponder: Sendable {
     {
         let numbers = try Self.numbers(list)
         let instance = try opener.open(identity)
+        try Self.check(numbers, instance)
         return try PixelResponse(request, instance, version: "f") { pixels throws(RequestFailure) in
             PixelPartList(
                 try numbers.map { number throws(RequestFailure) in
@@ -23,6 +24,17 @@ struct FrameResponder: Sendable {
                     return part
                 })
         }.response
+    }
+
+    /// How often the frames of one request may go back in a deflated instance, which means to inflate it anew.
+    private static let maximumReturns = 16
+
+    private static func check(_ numbers: [Int], _ instance: StoredInstance) throws(RequestFailure) {
+        guard instance.layout.transferSyntax.isDeflated else { return }
+        let returns = zip(numbers, numbers.dropFirst()).reduce(0) { $0 + ($1.0 >= $1.1 ? 1 : 0) }
+        guard returns <= maximumReturns else {
+            throw .badRequest("the instance is stored deflated: ask for its frames in ascending order")
+        }
     }
 
     /// `1,3,5`: numbers from 1.
@@ -89,10 +101,10 @@ struct PixelParts {
     let instance: StoredInstance
     private let source: PixelSource?
 
-    init(_ instance: StoredInstance) throws(RequestFailure) {
+    init(_ instance: StoredInstance) {
         self.instance = instance
         if case .native(let pixels) = instance.layout.pixels {
-            source = try PixelSource(instance, pixels)
+            source = PixelSource(instance, pixels)
         } else {
             source = nil
         }
@@ -155,7 +167,7 @@ struct PixelResponse {
         _ request: WebRequest, _ instance: StoredInstance, version: String,
         parts: (PixelParts) throws(RequestFailure) -> PixelPartList
     ) throws(RequestFailure) {
-        let pixels = try PixelParts(instance)
+        let pixels = PixelParts(instance)
         let parts = try parts(pixels)
         let choice = try request.negotiate(Self.offers(instance.layout, isSingle: parts.count == 1))
         let tag = EntityTag.text(
@@ -164,6 +176,7 @@ struct PixelResponse {
             response = .unchanged(tag)
             return
         }
+        if instance.layout.transferSyntax.isDeflated, parts.count > 0 { try parts.part(0).segment(0).prove(instance) }
         let uid = choice.transferSyntaxUID ?? ""
         var response: HTTPResponse
         if choice.isMultipart {
@@ -276,6 +289,20 @@ private final class PixelSegments: Sendable {
                 if !header.isEmpty { return .bytes(header) }
             }
         }
+    }
+}
+
+extension HTTPSegments.Segment {
+    /// Of a deflated instance: inflates it as far as the segment's first byte, while the answer may still be that it is
+    /// damaged.
+    func prove(_ instance: StoredInstance) throws(RequestFailure) {
+        guard instance.layout.transferSyntax.isDeflated, case .made(let length, let fill) = self, length > 0 else {
+            return
+        }
+        do {
+            var byte: UInt8 = 0
+            try withUnsafeMutableBytes(of: &byte) { try fill($0, 0) }
+        } catch { throw InflatedFile.failure(error) }
     }
 }
 
