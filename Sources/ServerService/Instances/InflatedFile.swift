@@ -74,10 +74,7 @@ final class InflatedFile: @unchecked Sendable {
     }
 
     static func failure(_ error: any Error) -> RequestFailure {
-        guard let error = error as? DICOMError else {
-            return RequestFailure(500, "the stored file is deflated and ends before what is asked for")
-        }
-        return .failed("the stored file cannot be inflated", error)
+        .failed("the stored file cannot be inflated as far as is asked for", error)
     }
 
     private static func reader(_ file: HTTPFile, from start: Int) throws(DICOMError) -> InflatingReader {
