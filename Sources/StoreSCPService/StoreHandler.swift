@@ -135,7 +135,9 @@ final class StoreHandler: AssociationHandler {
 
     /// Takes study and series from the beginning of a data set.
     private func look(at head: [UInt8], _ transferSyntax: String) {
-        var options = ReadOptions(stopBefore: Tag(0x0020_000F))
+        var options = ReadOptions.header
+        options.stopBefore = Tag(0x0020_000F)
+        options.maximumKeptBytes = options.maximumHeaderBytes
         options.acceptsTruncation = true
         guard
             let dataSet = try? DataSet(

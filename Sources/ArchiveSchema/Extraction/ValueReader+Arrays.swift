@@ -54,7 +54,10 @@ extension ValueReader {
 
     /// The items that still have room in an array that has `count` elements; a problem of these columns when not all do.
     mutating func items(of element: Element, after count: Int, for columns: [StaticString]) -> ArraySlice<DataSet> {
-        guard element.length > 0 else { return [] }
+        guard element.length > 0 else {
+            if element.isOmitted { for column in columns { note(.tooLong, .null, element, column) } }
+            return []
+        }
         let items = dataSet.items(of: element)
         guard element.isSequence || !items.isEmpty else {
             for column in columns { note(.wrongVR, .null, element, column) }
