@@ -17,8 +17,9 @@ public final class ConsumerService: Sendable {
         /// Bytes of messages and metadata of one transaction; the last instance may go beyond them. What more messages
         /// were received is read from the store after it, so that memory does not grow with their headers.
         public var batchBytes = 16 << 20
-        /// How long a batch that is not full waits for more, in milliseconds.
-        public var batchMilliseconds = 5
+        /// How long a batch that is not full waits for more, in milliseconds. Events come in groups, and while one is
+        /// worked at the next gathers by itself.
+        public var batchMilliseconds = 0
         /// Folder of the store, which the events' paths are relative to.
         public var storeRoot: String
         /// What BulkDataURIs in the metadata begin with.

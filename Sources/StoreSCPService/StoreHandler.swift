@@ -5,6 +5,7 @@ internal import DICOMDictionary
 internal import DICOMNetwork
 internal import Glibc
 internal import ServiceKit
+internal import Synchronization
 
 /// The C-STORE operations of one association (PS3.4 B.2).
 final class StoreHandler: AssociationHandler {
@@ -49,6 +50,7 @@ final class StoreHandler: AssociationHandler {
         self.shared = shared
         self.association = association
         self.peer = peer
+        shared.associations.add(1, ordering: .relaxed)
     }
 
     func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus? {
@@ -91,6 +93,8 @@ final class StoreHandler: AssociationHandler {
         let rule = status.code == DIMSEStatus.sopClassNotSupported ? Refusal.Rule.classNotInContext : .noDataSet
         _ = refuse(Refusal(rule, status.comment ?? ""))
     }
+
+    func storeRoom(_ count: Int) -> UnsafeMutableRawBufferPointer? { operation?.writer.room(count) }
 
     func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
         if let refused {
@@ -323,6 +327,7 @@ final class StoreHandler: AssociationHandler {
     }
 
     func associationEnds(_ end: AssociationEnd) {
+        if shared.associations.subtract(1, ordering: .relaxed).newValue == 0 { shared.filer.hurry() }
         let text: String
         switch end {
         case .released: text = "released"

@@ -14,6 +14,7 @@ final class StoreSCPShared: Sendable {
     let problems: ProblemReporter
     let logger: Logger
     let metrics: StoreSCPMetrics
+    let associations = Atomic<Int>(0)
     /// The last answer about disk space, and when (milliseconds) to ask again.
     private let diskCheck = Mutex<(isEnough: Bool, next: Int)>((true, 0))
 

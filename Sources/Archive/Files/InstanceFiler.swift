@@ -18,6 +18,7 @@ public final class InstanceFiler: Sendable {
     private let toFile = Monitor(Backlog<PendingInstance>())
     private let toPublish = Monitor(Backlog<PendingInstance>())
     private let pendingCount = Atomic<Int>(0)
+    private let hurried = Monitor(false)
     /// Folders of series whose names, and those of the folders above, were synced by this process.
     private let lastingFolders = Mutex<Set<String>>([])
     private let times: ReceptionTimes
@@ -79,6 +80,9 @@ public final class InstanceFiler: Sendable {
     /// set back, or another node's is ahead of ours. Microseconds since 1970 (UTC).
     public func receptionTime(of identity: InstanceIdentity) -> Int64 { times.next(for: identity) }
 
+    /// Nothing more is about to come: a group that is worth it is filed without waiting for others.
+    public func hurry() { hurried.withLock { $0 = true } }
+
     // MARK: Filing
 
     /// The filing thread's work, until stopped: what was submitted before is filed then.
@@ -114,12 +118,16 @@ public final class InstanceFiler: Sendable {
         let deadline = MonotonicClock.milliseconds + max(0, configuration.gatherMilliseconds)
         var count = toFile.withLock { $0.count }
         while count < configuration.groupSize, MonotonicClock.milliseconds < deadline {
-            if stop.wait(milliseconds: configuration.quietMilliseconds) { return }
+            let isHurried = hurried.wait(milliseconds: configuration.quietMilliseconds) { $0 ? true : nil } ?? false
+            hurried.withLock { $0 = false }
             let grown = toFile.withLock { $0.count }
-            if grown == count { return }
+            if stop.isStopped || (isHurried ? grown >= Self.worthwhile : grown == count) { return }
             count = grown
         }
     }
+
+    /// A group of so many costs each of them little.
+    private static let worthwhile = 8
 
     private func nextGroup(_ waiting: Monitor<Backlog<PendingInstance>>) -> [PendingInstance] {
         waiting.withLock { backlog in

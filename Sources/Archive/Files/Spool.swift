@@ -192,6 +192,12 @@ public final class SpoolWriter {
     public var descriptor: Int32 { file.descriptor }
     public var path: String { spool.path(number) }
 
+    /// Where the next bytes of the data set may be put, at most so many, to be appended from there without a copy.
+    public func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        let room = Self.chunk - Int(offset % Int64(Self.chunk)) - buffered
+        return UnsafeMutableRawBufferPointer(rebasing: buffer[buffered..<buffered + min(room, count)])
+    }
+
     /// Appends bytes of the data set.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(FileSystemError) {
         crc.add(bytes)
@@ -205,8 +211,10 @@ public final class SpoolWriter {
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             } else {
                 let count = min(room, rest.count)
-                UnsafeMutableRawBufferPointer(rebasing: buffer[buffered...]).copyMemory(
-                    from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+                let place = UnsafeMutableRawBufferPointer(rebasing: buffer[buffered..<buffered + count])
+                if rest.baseAddress != UnsafeRawPointer(place.baseAddress) {
+                    place.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+                }
                 buffered += count
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
                 if count == room { try flush() }

@@ -17,6 +17,9 @@ public protocol AssociationHandler: AnyObject {
     /// A C-STORE begins; its data set follows. A status refuses it: the data set is then read and thrown away, and
     /// the status answered.
     func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus?
+    /// Where the next bytes of the data set are wanted, at most so many; they are received to there, and handed over by
+    /// `storeReceives` next, without a copy. nil: anywhere.
+    func storeRoom(_ count: Int) -> UnsafeMutableRawBufferPointer?
     /// The next bytes of the data set, in the context's transfer syntax; valid during the call only. A status ends the
     /// operation as above.
     func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus?
@@ -27,4 +30,8 @@ public protocol AssociationHandler: AnyObject {
     /// The operation that has begun will not end (the association is over).
     func storeAbandoned()
     func associationEnds(_ end: AssociationEnd)
+}
+
+extension AssociationHandler {
+    public func storeRoom(_ count: Int) -> UnsafeMutableRawBufferPointer? { nil }
 }

@@ -49,6 +49,12 @@ final class AssociationSession {
         var isOpen: Bool
     }
 
+    /// Fragments of this length and more are received right where the handler wants them. Of shorter ones it costs less
+    /// to take many by one call, and copy them.
+    private static let longFragment = 32_768
+    /// What is received behind a long fragment, or before the first: headers, and the command set.
+    private static let headBytes = 4_096
+
     /// `upper` has sent A-ASSOCIATE-AC.
     init?(
         record: AssociationRecord, upper: UpperLayer, association: NegotiatedAssociation,
@@ -79,7 +85,8 @@ final class AssociationSession {
                 break
             }
             do {
-                let count = try record.socket.read(into: buffer)
+                let (room, rest) = places(buffer)
+                let count = try record.socket.read(first: room, into: rest)
                 if count == 0 {
                     if record.request.load(ordering: .acquiring) != 0 {
                         endByRequest()
@@ -90,7 +97,11 @@ final class AssociationSession {
                     break
                 }
                 trickled += count
-                closing = receive(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count]))
+                let direct = min(count, room?.count ?? 0)
+                if let room { closing = receive(UnsafeRawBufferPointer(rebasing: room[..<direct])) }
+                if count > direct, !closing, end == nil {
+                    closing = receive(UnsafeRawBufferPointer(rebasing: rest[..<(count - direct)]))
+                }
                 if trickled >= 4096 || assembler.isIdle {
                     record.lastActivity.store(MonotonicClock.milliseconds, ordering: .relaxed)
                     trickled = 0
@@ -104,6 +115,20 @@ final class AssociationSession {
         }
         finish(end ?? .connectionLost)
         return upper.state == .awaitingClose ? upper : nil
+    }
+
+    /// Where the next bytes go: those of a long fragment to the handler's place, what comes behind them to the buffer.
+    private func places(
+        _ buffer: UnsafeMutableRawBufferPointer
+    ) -> (room: UnsafeMutableRawBufferPointer?, rest: UnsafeMutableRawBufferPointer) {
+        guard upper.longestFragment >= Self.longFragment else { return (nil, buffer) }
+        let head = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(Self.headBytes, buffer.count)])
+        let expected = upper.expectedData
+        guard operation?.isOpen == true, expected > 0, let room = handler.storeRoom(expected) else {
+            // Of what is thrown away as much as there is.
+            return (nil, expected > 0 ? buffer : head)
+        }
+        return (room, room.count < expected ? UnsafeMutableRawBufferPointer(rebasing: buffer[..<0]) : head)
     }
 
     private func endByRequest() {

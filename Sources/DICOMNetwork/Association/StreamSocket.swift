@@ -46,10 +46,21 @@ final class StreamSocket: Sendable {
         }
     }
 
-    /// At least one byte; 0: the peer has closed.
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
+    /// At least one byte; 0: the peer has closed. What does not fit into `room` goes to `buffer`.
+    func read(
+        first room: UnsafeMutableRawBufferPointer? = nil, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Int {
         while true {
-            let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            let count: Int
+            if let room {
+                let places = [
+                    iovec(iov_base: room.baseAddress, iov_len: room.count),
+                    iovec(iov_base: buffer.baseAddress, iov_len: buffer.count),
+                ]
+                count = readv(descriptor, places, Int32(places.count))
+            } else {
+                count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+            }
             if count >= 0 { return count }
             switch errno {
             case EINTR: continue

@@ -53,6 +53,12 @@ public struct PDUDecoder: Sendable {
 
     public init() {}
 
+    /// The longest fragment of a data set so far, in bytes.
+    public private(set) var longestFragment = 0
+
+    /// Bytes that are still to come of the data set's fragment under way; 0 when it is none.
+    public var expectedData: Int { state == .value && control & 1 == 0 ? valueLeft : 0 }
+
     /// Bytes collected of a PDU that is not whole yet.
     public var pendingBytes: Int { collected.count }
 
@@ -106,6 +112,7 @@ public struct PDUDecoder: Sendable {
                 guard length >= 2, length - 2 <= dataLeft - 6 else { return fail(.invalidParameter) }
                 dataLeft -= 6
                 valueLeft = length - 2
+                if control & 1 == 0 { longestFragment = max(longestFragment, valueLeft) }
                 state = .value
             case .value:
                 let available = min(valueLeft, buffer.count - position)

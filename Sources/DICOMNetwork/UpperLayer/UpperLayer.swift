@@ -26,6 +26,10 @@ public struct UpperLayer: Sendable {
     public var state: UpperLayerStateMachine.State { machine.state }
     /// Bytes collected of a PDU that is not whole yet.
     public var pendingBytes: Int { decoder.pendingBytes }
+    /// Bytes that are still to come of the data set's fragment under way, when it is handed on.
+    public var expectedData: Int { passesData ? decoder.expectedData : 0 }
+    /// The longest fragment of a data set so far, in bytes.
+    public var longestFragment: Int { decoder.longestFragment }
 
     /// Takes bytes from `position` on until a fragment was found (returned, standing in `buffer`), effects are to be
     /// carried out (appended), or the bytes are used up. Call again while `position` is before the end.

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import ServiceKit
 import Synchronization
+import TestSupport
 import Testing
 
 /// One process after the other on one store.
@@ -36,7 +37,10 @@ struct InstanceFilerTests {
             try filer.recover()
         }
 
-        func receive(_ identity: InstanceIdentity, _ trace: String, _ dataSet: [UInt8], pieces: [Int] = []) throws {
+        /// - Parameter inPlace: every other piece is put where the writer wants it.
+        func receive(
+            _ identity: InstanceIdentity, _ trace: String, _ dataSet: [UInt8], pieces: [Int] = [], inPlace: Bool = false
+        ) throws {
             let sopClass = "1.2.840.10008.5.1.4.1.1.2"
             let syntax = "1.2.840.10008.1.2.1"
             let header = Provenance.provisionalHeader(
@@ -44,9 +48,20 @@ struct InstanceFilerTests {
                 calledAETitle: "B")
             let writer = try spool.begin(headerLength: header.count)
             var rest = dataSet[...]
-            for piece in pieces where !rest.isEmpty {
-                try rest.prefix(piece).withUnsafeBytes { try writer.append($0) }
-                rest = rest.dropFirst(piece)
+            for (index, piece) in pieces.enumerated() where !rest.isEmpty {
+                guard inPlace, index % 2 == 0 else {
+                    try rest.prefix(piece).withUnsafeBytes { try writer.append($0) }
+                    rest = rest.dropFirst(piece)
+                    continue
+                }
+                var left = min(piece, rest.count)
+                while left > 0 {
+                    let room = writer.room(left)
+                    room.copyBytes(from: rest.prefix(room.count))
+                    try writer.append(UnsafeRawBufferPointer(room))
+                    rest = rest.dropFirst(room.count)
+                    left -= room.count
+                }
             }
             try rest.withUnsafeBytes { try writer.append($0) }
             let provenance = Provenance(
@@ -318,6 +333,26 @@ struct InstanceFilerTests {
         #expect(bus.traces.withLock { $0.sorted() } == ["one", "three", "two"] && next.filer.pending == 0)
     }
 
+    /// Nobody waits for others when no more will come.
+    @Test func theLastOnesAreFiledAtOnce() throws {
+        let system = PowerCutFileSystem()
+        let process = try Process(fileSystem: system, time: hour) { configuration in
+            configuration.gatherMilliseconds = 600_000
+            configuration.quietMilliseconds = 600_000
+        }
+        let filer = process.filer
+        let filing = try ServiceThread(name: "filing") { filer.runFiling($0) }
+        let store = FileStore(paths: ArchivePaths(root: "/store"), fileSystem: system)
+        for number in 0..<8 { try process.receive(identity(number), "\(number)", [1, 2, 3]) }
+        try eventually {
+            filer.hurry()
+            return try (0..<8).allSatisfy { try store.open(identity($0)) != nil }
+        }
+        filing.stop()
+        filer.hurry()
+        filing.join()
+    }
+
     /// However the pieces lie to the steps in which a file is written.
     @Test func piecesOfAnySizeMakeTheSameFile() throws {
         let system = PowerCutFileSystem()
@@ -331,7 +366,8 @@ struct InstanceFilerTests {
         for _ in 0..<10 { kinds.append((0..<30).map { _ in Int.random(in: 1...200_000, using: &random) }) }
         let store = FileStore(paths: ArchivePaths(root: "/store"), fileSystem: system)
         for (number, pieces) in kinds.enumerated() {
-            try process.receive(identity(number), "\(number)", dataSet, pieces: pieces)
+            try process.receive(
+                identity(number), "\(number)", dataSet, pieces: pieces, inPlace: number % 2 == 1)
             #expect(process.filer.fileGroup())
             let file = try #require(try store.open(identity(number)))
             let (_, offset) = try #require(try file.provenance())

@@ -14,6 +14,11 @@ import Testing
             var bytes: [UInt8]
         }
         let stores = Mutex<[Store]>([])
+        /// How long the places are that bytes are wanted at; 0: anywhere.
+        let placeLength: Int
+        /// Bytes that came to their place.
+        let placed = Mutex(0)
+        init(placeLength: Int = 0) { self.placeLength = placeLength }
         /// Bytes of data sets.
         let received = Monitor(0)
         let abandoned = Mutex(0)
@@ -29,7 +34,12 @@ import Testing
     final class Handler: AssociationHandler {
         let seen: Seen
         var store: Seen.Store?
-        init(_ seen: Seen) { self.seen = seen }
+        let place: UnsafeMutableRawBufferPointer
+        init(_ seen: Seen) {
+            self.seen = seen
+            place = .allocate(byteCount: max(seen.placeLength, 1), alignment: 1)
+        }
+        deinit { place.deallocate() }
 
         func storeBegins(_ command: CommandSet, context: NegotiatedContext) -> DIMSEStatus? {
             let instance = command[text: Command.affectedSOPInstanceUID] ?? ""
@@ -37,7 +47,14 @@ import Testing
             store = .init(instance: instance, context: context, bytes: [])
             return nil
         }
+        func storeRoom(_ count: Int) -> UnsafeMutableRawBufferPointer? {
+            seen.placeLength == 0
+                ? nil : UnsafeMutableRawBufferPointer(rebasing: place[..<min(count, seen.placeLength)])
+        }
         func storeReceives(_ bytes: UnsafeRawBufferPointer) -> DIMSEStatus? {
+            if bytes.baseAddress == UnsafeRawPointer(place.baseAddress) {
+                seen.placed.withLock { $0 += bytes.count }
+            }
             store?.bytes += bytes
             seen.received.withLock { $0 += bytes.count }
             return nil
@@ -214,6 +231,40 @@ import Testing
         peer.send(PDU.releaseRequest.encoded())
         #expect(peer.receive() == PDU.releaseResponse.encoded())
         #expect(seen.stores.withLock { $0.map(\.bytes) } == [[1, 2, 3], [4, 5, 6, 7]])
+    }
+
+    /// Long and short fragments, of instances that are taken and of one that is refused, in one stream.
+    @Test(arguments: [1, 1_000, 32_768, 200_000])
+    func fragmentsComeToTheirPlace(_ placeLength: Int) throws {
+        let seen = Seen(placeLength: placeLength)
+        let acceptor = try Self.acceptor(seen)
+        defer { acceptor.stop(deadlineMilliseconds: 1000) }
+        let peer = Peer(port: acceptor.port)
+        peer.send(Self.request())
+        #expect(peer.receive()?.first == PDUType.associateAccept.rawValue)
+        var sent: [[UInt8]] = []
+        let lengths = [[40_000, 6, 0, 1], [32_768], [5, 70_000, 100_000, 3], [9], [50_000, 50_000]]
+        for (number, lengths) in lengths.enumerated() {
+            var command = MessageAssemblerTests.command(
+                Command.storeRequest, hasDataSet: true, id: UInt16(number + 1))
+            command[text: Command.affectedSOPInstanceUID] = number == 2 ? seen.refused : "1.2.\(number + 1)"
+            var values: [(UInt8, UInt8, [UInt8])] = [(3, 3, command.encoded())]
+            var dataSet: [UInt8] = []
+            for (index, length) in lengths.enumerated() {
+                let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ index &+ number) }
+                values.append((3, index == lengths.count - 1 ? 2 : 0, bytes))
+                dataSet += bytes
+            }
+            if number != 2 { sent.append(dataSet) }
+            // Some values in one PDU, some each in its own.
+            peer.send(number % 2 == 0 ? PDUTests.data(values) : values.flatMap { PDUTests.data([$0]) })
+            #expect(peer.receive()?.first == PDUType.data.rawValue)
+        }
+        peer.send(PDU.releaseRequest.encoded())
+        #expect(peer.receive() == PDU.releaseResponse.encoded())
+        #expect(seen.stores.withLock { $0.map(\.bytes) } == sent)
+        // All of the last one but what came with its command set, whatever else did.
+        #expect(seen.placed.withLock { $0 } >= 90_000)
     }
 
     @Test func nonsenseIsAborted() throws {

@@ -106,11 +106,13 @@ struct PDUTests {
     static func data(_ values: [(context: UInt8, control: UInt8, bytes: [UInt8])]) -> [UInt8] {
         var body: [UInt8] = []
         for value in values {
-            let length = value.bytes.count + 2
-            body += [0, 0, UInt8(length >> 8), UInt8(length & 0xFF), value.context, value.control]
-            body += value.bytes
+            body += length(value.bytes.count + 2) + [value.context, value.control] + value.bytes
         }
-        return [0x04, 0, 0, 0, UInt8(body.count >> 8), UInt8(body.count & 0xFF)] + body
+        return [0x04, 0] + length(body.count) + body
+    }
+
+    private static func length(_ count: Int) -> [UInt8] {
+        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: count >> $0) }
     }
 
     @Test(arguments: [1, 2, 3, 7, 1000])
