@@ -218,7 +218,8 @@ struct PostgresSeriesIndexTests {
                 $0.patientSize = 1.75
                 $0.studyTime = ClockTime("10:15:00.25")
                 $0.seriesNumber = -3
-                $0.requestedProcedureID = "RP"
+                $0.requestedProcedureID = ["RP", nil]
+                $0.scheduledProcedureStepID = [nil, "STEP2"]
                 $0.pregnancyStatus = 4
             }
         ])
@@ -231,7 +232,20 @@ struct PostgresSeriesIndexTests {
         #expect(object["00080050"] as? NSDictionary == ["vr": "SH"])
         #expect(
             object["00400275"] as? NSDictionary
-                == ["vr": "SQ", "Value": [["00400009": ["vr": "SH"], "00401001": ["vr": "SH", "Value": ["RP"]]]]])
+                == [
+                    "vr": "SQ",
+                    "Value": [
+                        ["00400009": ["vr": "SH"], "00401001": ["vr": "SH", "Value": ["RP"]]],
+                        ["00400009": ["vr": "SH", "Value": ["STEP2"]], "00401001": ["vr": "SH"]],
+                    ],
+                ])
+        for (name, value, count) in [
+            ("ScheduledProcedureStepID", "STEP2", 1), ("ScheduledProcedureStepID", "STEP*", 1),
+            ("RequestedProcedureID", "RP", 1), ("RequestedProcedureID", "STEP2", 0),
+        ] {
+            let found = try fixture.search(.series, "RequestAttributesSequence.\(name)=\(value)")
+            #expect(found.count == count, "\(name)=\(value)")
+        }
         #expect(object["00080005"] as? NSDictionary == ["vr": "CS", "Value": ["ISO_IR 192"]])
         // One backslash ends a value, so this name is two.
         let names = (object["00100010"] as? [String: Any])?["Value"] as? [[String: String]]

@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS dicom_state_meta (
     timezone_offset_from_utc            VARCHAR(64)         NULL     COMMENT "TimezoneOffsetFromUTC (0008,0201)",
     performed_procedure_step_start_date DATE                NULL     COMMENT "PerformedProcedureStepStartDate (0040,0244)",
     performed_procedure_step_start_time VARCHAR(15)         NULL     COMMENT "PerformedProcedureStepStartTime (0040,0245)",
-    requested_procedure_id              VARCHAR(64)         NULL     COMMENT "RequestAttributesSequence[0].RequestedProcedureID (0040,1001)",
-    scheduled_procedure_step_id         VARCHAR(64)         NULL     COMMENT "RequestAttributesSequence[0].ScheduledProcedureStepID (0040,0009)",
+    requested_procedure_id              ARRAY<VARCHAR(64)>  NULL     COMMENT "RequestAttributesSequence[*].RequestedProcedureID (0040,1001)",
+    scheduled_procedure_step_id         ARRAY<VARCHAR(64)>  NULL     COMMENT "RequestAttributesSequence[*].ScheduledProcedureStepID (0040,0009)",
     series_related_instances            INT                 NULL     COMMENT "Instances of the series as last counted",
     created_time                        DATETIME(6)         NOT NULL COMMENT "When its first instance was received (UTC)",
     updated_time                        DATETIME(6)         NOT NULL COMMENT "When the row was last written (UTC)"

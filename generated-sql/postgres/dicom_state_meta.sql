@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS dicom_state_meta (
     timezone_offset_from_utc            varchar(16) COLLATE "C",
     performed_procedure_step_start_date date,
     performed_procedure_step_start_time time,
-    requested_procedure_id              varchar(16) COLLATE "C",
-    scheduled_procedure_step_id         varchar(16) COLLATE "C",
+    requested_procedure_id              varchar(16)[] COLLATE "C",
+    scheduled_procedure_step_id         varchar(16)[] COLLATE "C",
     series_related_instances            integer,
     created_time                        timestamp with time zone   NOT NULL,
     updated_time                        timestamp with time zone   NOT NULL,
@@ -91,8 +91,8 @@ COMMENT ON COLUMN dicom_state_meta.institution_name IS 'InstitutionName (0008,00
 COMMENT ON COLUMN dicom_state_meta.timezone_offset_from_utc IS 'TimezoneOffsetFromUTC (0008,0201)';
 COMMENT ON COLUMN dicom_state_meta.performed_procedure_step_start_date IS 'PerformedProcedureStepStartDate (0040,0244)';
 COMMENT ON COLUMN dicom_state_meta.performed_procedure_step_start_time IS 'PerformedProcedureStepStartTime (0040,0245)';
-COMMENT ON COLUMN dicom_state_meta.requested_procedure_id IS 'RequestAttributesSequence[0].RequestedProcedureID (0040,1001)';
-COMMENT ON COLUMN dicom_state_meta.scheduled_procedure_step_id IS 'RequestAttributesSequence[0].ScheduledProcedureStepID (0040,0009)';
+COMMENT ON COLUMN dicom_state_meta.requested_procedure_id IS 'RequestAttributesSequence[*].RequestedProcedureID (0040,1001)';
+COMMENT ON COLUMN dicom_state_meta.scheduled_procedure_step_id IS 'RequestAttributesSequence[*].ScheduledProcedureStepID (0040,0009)';
 COMMENT ON COLUMN dicom_state_meta.series_related_instances IS 'Instances of the series as last counted';
 COMMENT ON COLUMN dicom_state_meta.created_time IS 'When its first instance was received (UTC)';
 COMMENT ON COLUMN dicom_state_meta.updated_time IS 'When the row was last written (UTC)';
@@ -135,8 +135,8 @@ CREATE TABLE IF NOT EXISTS dicom_state_variant (
     timezone_offset_from_utc            varchar(16) COLLATE "C",
     performed_procedure_step_start_date date,
     performed_procedure_step_start_time time,
-    requested_procedure_id              varchar(16) COLLATE "C",
-    scheduled_procedure_step_id         varchar(16) COLLATE "C",
+    requested_procedure_id              varchar(16)[] COLLATE "C",
+    scheduled_procedure_step_id         varchar(16)[] COLLATE "C",
     series_related_instances            integer,
     created_time                        timestamp with time zone   NOT NULL,
     updated_time                        timestamp with time zone   NOT NULL,
@@ -189,8 +189,8 @@ COMMENT ON COLUMN dicom_state_variant.institution_name IS 'InstitutionName (0008
 COMMENT ON COLUMN dicom_state_variant.timezone_offset_from_utc IS 'TimezoneOffsetFromUTC (0008,0201)';
 COMMENT ON COLUMN dicom_state_variant.performed_procedure_step_start_date IS 'PerformedProcedureStepStartDate (0040,0244)';
 COMMENT ON COLUMN dicom_state_variant.performed_procedure_step_start_time IS 'PerformedProcedureStepStartTime (0040,0245)';
-COMMENT ON COLUMN dicom_state_variant.requested_procedure_id IS 'RequestAttributesSequence[0].RequestedProcedureID (0040,1001)';
-COMMENT ON COLUMN dicom_state_variant.scheduled_procedure_step_id IS 'RequestAttributesSequence[0].ScheduledProcedureStepID (0040,0009)';
+COMMENT ON COLUMN dicom_state_variant.requested_procedure_id IS 'RequestAttributesSequence[*].RequestedProcedureID (0040,1001)';
+COMMENT ON COLUMN dicom_state_variant.scheduled_procedure_step_id IS 'RequestAttributesSequence[*].ScheduledProcedureStepID (0040,0009)';
 COMMENT ON COLUMN dicom_state_variant.series_related_instances IS 'Instances of the series as last counted';
 COMMENT ON COLUMN dicom_state_variant.created_time IS 'When its first instance was received (UTC)';
 COMMENT ON COLUMN dicom_state_variant.updated_time IS 'When the row was last written (UTC)';

@@ -18,7 +18,7 @@ import Testing
         #expect(row.studyDate == CalendarDate(year: 2024, month: 2, day: 29))
         #expect(row.studyDateOrigin == "20240229")
         #expect(row.seriesNumber == 7)
-        #expect(row.requestedProcedureID == "RP1")
+        #expect(row.requestedProcedureID == ["RP1"])
         var bytes: [UInt8] = []
         row.encodeJSON(into: &bytes)
         #expect(try DicomStateMetaRow(json: bytes) == row)
