@@ -17,18 +17,18 @@ package enum DorisSchema {
         guard var configuration = DorisConfiguration(settings) else { return nil }
         if let stop { configuration.stop = stop }
         let kafka = try ArchiveBus.kafka(settings, program: "wado")
-        let silence = Mutex<ContinuousClock.Instant?>(nil)
+        let silence = Mutex<(until: ContinuousClock.Instant, error: any Error)?>(nil)
         let pause = configuration.stop
         return try DorisSchemaStore(
             configuration,
             topicState: { topic in
                 // One wait for brokers that do not answer is enough for all jobs.
-                if let until = silence.withLock({ $0 }), ContinuousClock.now < until { return nil }
+                if let silence = silence.withLock({ $0 }), ContinuousClock.now < silence.until { throw silence.error }
                 do {
                     guard let found = try kafka?.extent(ofTopic: topic) else { return nil }
                     return TopicState(cluster: found.cluster, partitions: found.partitions)
                 } catch {
-                    silence.withLock { $0 = ContinuousClock.now + .seconds(30) }
+                    silence.withLock { $0 = (ContinuousClock.now + .seconds(30), error) }
                     throw error
                 }
             },

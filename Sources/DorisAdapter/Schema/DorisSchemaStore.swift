@@ -256,7 +256,12 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     ) throws {
         for job in try session.jobs.live() where job.table == table.name {
             guard let paused = try session.jobs.pause(job) else { continue }
-            if effect == .replacesTable { _ = try session.jobs.stop(paused) }
+            guard effect == .replacesTable else { continue }
+            // The empty table gets all that Kafka still has, also when somebody else has to make its job.
+            if let load = loads.first(where: { $0.job == job.name }), !paused.offsets.isEmpty {
+                try session.jobs.alter(load, offsets: paused.offsets.mapValues { _ in .beginning })
+            }
+            _ = try session.jobs.stop(paused)
         }
     }
 
@@ -302,6 +307,8 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     private func replace(
         _ job: LoadJob, by load: LoadDefinition, _ reason: String, _ session: DorisSession, _ report: (String) -> Void
     ) throws {
+        // Doris asks Kafka before it makes a job, so what would not be made anew is not stopped.
+        _ = try topicState(load.topic)
         guard let paused = try session.jobs.pause(job) else {
             // It ended just now.
             return try bringForward(load, session, report)
