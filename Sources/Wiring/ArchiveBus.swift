@@ -27,10 +27,11 @@ public enum ArchiveBus {
         try kafka(settings, program: program) ?? PostgresEventBus(pool: pool)
     }
 
-    /// The settings that other programs need to meet the bus of this archive, as flags; no secrets.
+    /// The settings that other programs need to meet the bus of this archive, and the Doris behind it, as flags; no
+    /// secrets.
     public static func flags(_ settings: Settings) -> [String] {
         settings.flags.filter { flag in
-            ["--bus=", "--logs=", "--kafka-", "--consumer-group="].contains { flag.hasPrefix($0) }
+            ["--bus=", "--logs=", "--kafka-", "--consumer-group=", "--doris-"].contains { flag.hasPrefix($0) }
         }
     }
 
@@ -40,7 +41,9 @@ public enum ArchiveBus {
         guard let kafka = try kafka(settings, program: "wado") else { return nil }
         do {
             try kafka.prepare()
-            return nil
+            guard settings[WadoSettings.logs] == "doris", settings[WadoSettings.dorisHost].isEmpty else { return nil }
+            return
+                "logs is doris and doris.host is not set: nobody makes Doris' tables and load jobs; see docs/doris.md"
         } catch let error as KafkaError {
             guard error.isRetriable else { throw error }
             return "\(error); instances are received, and wait until it answers"

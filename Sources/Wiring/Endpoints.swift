@@ -27,7 +27,7 @@ public struct Endpoints: Codable, Sendable, Equatable {
     public var supervisor: Int32
     /// The private PostgreSQL; nil when the archive uses another one.
     public var database: String?
-    /// Settings of the event bus as flags, secrets left out; nil in a file of an older version.
+    /// Settings of the event bus, and of Doris, as flags, secrets left out; nil in a file of an older version.
     public var bus: [String]?
 
     public init(

@@ -8,6 +8,13 @@ public enum SchemaStores {
     /// - Parameter database: libpq's connection string.
     public static func all(database: String, settings: Settings) throws -> [any SchemaStore] {
         let doris = try DorisSchema.store(settings, database: database)
+        guard doris == nil || settings[WadoSettings.bus] == "kafka" else {
+            // Load jobs would be made for brokers that nobody named.
+            throw SettingsError(problems: [
+                "doris.host is set, but bus is \(settings[WadoSettings.bus]): Doris loads from Kafka; set bus to kafka and "
+                    + "kafka.brokers (--bus kafka --kafka-brokers HOST:PORT), as the archive has them"
+            ])
+        }
         return [PostgresSchemaStore(database)] + (doris.map { [$0] } ?? [])
     }
 }

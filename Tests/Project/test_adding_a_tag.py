@@ -158,6 +158,9 @@ def test_one_line(project, load, start, ct_series):
     assert "ManufacturerModelName" in (project.folder / "docs" / "search-keys.md").read_text()
 
     archive = start()
+    # The running archive's databases, also without a word of where they are.
+    plan = subprocess.run([project.program("wado"), "schema", "plan", "--data", archive.data], capture_output=True, text=True)
+    assert plan.returncode == 0 and ("Doris" in plan.stdout) == bool(doris), plan.stdout + plan.stderr
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta") == "1"
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta WHERE manufacturer_model_name IS NULL") == "1"
     new = ct_series(2, ManufacturerModelName="Aquilion New")

@@ -31,7 +31,7 @@ enum SchemaCommand {
         let options = try CommandOptions(arguments, flags)
         let named = options["--store"]?.lowercased()
         let store = named == "postgres" ? "postgresql" : named
-        let settings = try Main.settings(options.rest, maximumArguments: 2)
+        var settings = try Main.settings(options.rest, maximumArguments: 2)
         guard let what = settings.arguments.first, subcommands.contains(what) else {
             let hint = settings.arguments.first.flatMap { Nearest.name(to: $0, among: subcommands) }
             throw SettingsError(problems: [
@@ -54,6 +54,9 @@ enum SchemaCommand {
             Terminal.write(try SchemaText.explain(name))
             return 0
         default: break
+        }
+        if let running = try RunningArchive.find(settings) {
+            settings = try RunningArchive.settings(settings, running)
         }
         let all = try SchemaStores.all(database: RunningArchive.database(settings), settings: settings)
         let stores = all.filter { store == nil || $0.name.lowercased() == store }
