@@ -117,11 +117,14 @@ package final class WebHandler: Sendable {
     }
 
     private func tenant(_ request: HTTPRequest) throws(RequestFailure) -> TenantID {
-        guard let name = request.headers["x-tenant"] else { return configuration.defaultTenant }
-        guard request.headers.count(of: "x-tenant") == 1, let tenant = TenantID(name) else {
-            throw .badRequest("x-tenant does not name one tenant: 1 to 64 letters, digits, '_' and '-'")
+        var tenant = configuration.defaultTenant
+        if let name = request.headers["x-tenant"] {
+            guard request.headers.count(of: "x-tenant") == 1, let named = TenantID(name) else {
+                throw .badRequest("x-tenant does not name one tenant: 1 to 64 letters, digits, '_' and '-'")
+            }
+            tenant = named
         }
-        if let tenants = configuration.tenants, !tenants.contains(tenant), tenant != configuration.defaultTenant {
+        if let tenants = configuration.tenants, !tenants.contains(tenant) {
             throw .notFound("there is no such resource; / lists what there is")
         }
         return tenant
