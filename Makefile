@@ -5,11 +5,12 @@ SWIFT ?= swift
 DATA ?= ./var
 UP ?=
 
-# The first ones are what Swift itself needs: a linker, the headers of C and C++, libraries of the toolchain.
+# The first ones are what Swift itself needs: a linker, the headers of C and C++, libraries of the toolchain. The last
+# ones are for trying the archive by hand.
 BUILD_PACKAGES = git g++ libncurses6 libsqlite3-0 pkg-config libxml2-dev libyaml-dev libpq-dev libdeflate-dev \
-	zlib1g-dev libmicrohttpd-dev libmariadb-dev librdkafka-dev postgresql curl
-TEST_PACKAGES = dcmtk python3 python3-venv chromium openjdk-17-jre-headless
-BENCH_PACKAGES = dcmtk libdcmtk-dev g++ nginx wrk orthanc orthanc-postgresql orthanc-dicomweb
+	zlib1g-dev libmicrohttpd-dev libmariadb-dev librdkafka-dev postgresql curl dcmtk
+TEST_PACKAGES = python3 python3-venv chromium openjdk-17-jre-headless
+BENCH_PACKAGES = libdcmtk-dev nginx wrk orthanc orthanc-postgresql orthanc-dicomweb
 
 # One build for all: programs and tests, in release mode.
 BUILD = $(SWIFT) build -c release --build-tests

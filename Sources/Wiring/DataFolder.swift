@@ -46,6 +46,13 @@ public struct DataFolder: Sendable {
     /// Makes the folder when it is missing, and checks that this program may use it.
     public func prepare() throws(DataFolderError) {
         try make(path)
+        if try !isOurs() { try DataFolder.write("\(DataFolder.format)\n", to: versionFile) }
+        for folder in [store, json, log] { try make(folder) }
+    }
+
+    /// Whether the folder holds data of this version; false when it is empty. It must exist.
+    /// - Throws: when it is a newer version's, or holds what is not ours.
+    public func isOurs() throws(DataFolderError) -> Bool {
         // Others may be preparing it at this moment: then what was seen besides is theirs, since they write the version
         // before they make anything else.
         var version = ProcessFiles.read(versionFile)
@@ -67,16 +74,15 @@ public struct DataFolder: Sendable {
                     "\(path) was written by a newer version of Wado (its layout is \(found), this program knows "
                         + "\(DataFolder.format)); install that version, or take another folder with --data")
             }
-        } else {
-            guard others.isEmpty else {
-                let some = others.sorted().prefix(3).joined(separator: ", ")
-                throw DataFolderError(
-                    "\(path) holds other files (\(some)) and is no data folder of Wado; take an empty or a new one with "
-                        + "--data")
-            }
-            try DataFolder.write("\(DataFolder.format)\n", to: versionFile)
+            return true
         }
-        for folder in [store, json, log] { try make(folder) }
+        guard others.isEmpty else {
+            let some = others.sorted().prefix(3).joined(separator: ", ")
+            throw DataFolderError(
+                "\(path) holds other files (\(some)) and is no data folder of Wado; take an empty or a new one with "
+                    + "--data")
+        }
+        return false
     }
 
     /// A data folder's lock; held until it is let go of, or the process ends.

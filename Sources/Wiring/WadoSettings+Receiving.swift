@@ -14,7 +14,8 @@ extension WadoSettings {
     public static let requiresCalledAETitle = Setting.flag(
         "dicom.require_called_ae_title", default: false, "Whether peers that call another AE title are rejected.")
     public static let callingAETitles = Setting.list(
-        "dicom.calling_ae_titles", default: [], "The only AE titles that may call; all when empty.")
+        "dicom.calling_ae_titles", default: [],
+        "The only AE titles that may call; all when empty. `wado import` and `wado sample` call as WADO_IMPORT.")
     public static let transferSyntaxes = Setting.list(
         "dicom.transfer_syntaxes", default: [],
         "UIDs of the transfer syntaxes that are accepted, the preferred first; all of the standard when empty.",

@@ -98,6 +98,11 @@ enum DoctorCommand {
                 subject: subject, detail: "no right to write into \(path)",
                 result: .bad("give user \(geteuid()) that right, or take another folder with --data"))
         }
+        if access(folder.path, F_OK) == 0 {
+            do { _ = try folder.isOurs() } catch {
+                return Finding(subject: subject, detail: "cannot be used", result: .bad("\(error)"))
+            }
+        }
         var status = statvfs()
         guard statvfs(path, &status) == 0, status.f_blocks > 0 else {
             return Finding(

@@ -276,14 +276,21 @@ final class TemporaryFolder {
         try FileManager.default.copyItem(atPath: "/bin/cat", toPath: program)
         var web = HTTPServerConfiguration()
         web.port = 0
-        let ready = HTTPServer(configuration: web) { _ in HTTPResponse(200, body: .empty) }
+        let isReady = Atomic(false)
+        let ready = HTTPServer(configuration: web) { _ in
+            isReady.load(ordering: .relaxed)
+                ? HTTPResponse(200, body: .empty) : HTTPResponse(503, body: .bytes(Array("too little\nmore".utf8)))
+        }
         try ready.start()
         defer { ready.stop() }
         let supervisor = Supervisor(
             services: [.init(name: "cat", arguments: [], admin: "http://127.0.0.1:\(ready.port)")],
             programFolder: folder.path, logFolder: folder.path, environment: [:], say: { _ in })
         try supervisor.start()
-        #expect(supervisor.areAllReady())
+        #expect(!supervisor.areAllReady())
+        #expect(supervisor.unready.map(\.name) == ["cat"] && supervisor.unready.map(\.reason) == ["too little"])
+        isReady.store(true, ordering: .relaxed)
+        #expect(supervisor.areAllReady() && supervisor.unready.isEmpty)
         try FileManager.default.moveItem(atPath: program, toPath: program + ".new")
         kill(try #require(supervisor.processes["cat"]), SIGKILL)
         while try !supervisor.reap() { usleep(1_000) }

@@ -27,6 +27,7 @@ package final class Supervisor {
         var startAgainAt: Int?
         var failures = 0
         var wasReady = false
+        var waitsFor: String?
         init(_ service: Service, log: RotatingLog) {
             self.service = service
             self.log = log
@@ -142,13 +143,17 @@ package final class Supervisor {
     /// Asks those that were not ready yet; true when all were ready once since `start`.
     package func areAllReady() -> Bool {
         for entry in entries where !entry.wasReady && entry.child != nil {
-            entry.wasReady = LocalHTTP.get(entry.service.admin + "/readyz", timeoutMilliseconds: 1_000)?.status == 200
+            let answer = LocalHTTP.get(entry.service.admin + "/readyz", timeoutMilliseconds: 1_000)
+            entry.wasReady = answer?.status == 200
+            entry.waitsFor = answer.map { String(decoding: $0.body.prefix { $0 != 10 }.prefix(200), as: UTF8.self) }
         }
         return entries.allSatisfy(\.wasReady)
     }
 
-    /// Names of those that were not ready yet.
-    package var waitingFor: [String] { entries.filter { !$0.wasReady }.map(\.service.name) }
+    /// Those that were not ready when they were asked last, and why, which a service that does not answer cannot say.
+    package var unready: [(name: String, reason: String?)] {
+        entries.filter { !$0.wasReady }.map { ($0.service.name, $0.child == nil ? nil : $0.waitsFor) }
+    }
 
     /// Stops all, in the order of the list, each with time to finish its work; kills what takes longer.
     package func stop(graceMilliseconds: Int = 20_000) {

@@ -2,6 +2,7 @@ internal import DICOMCore
 internal import DICOMDictionary
 internal import DICOMNetwork
 internal import Foundation
+internal import ServiceKit
 internal import Wiring
 
 /// Sends files over one association at a time. Used by one thread.
@@ -120,8 +121,11 @@ final class Importer {
                 }
                 return
             } catch {
-                problem = "\(error)"
+                problem = RunningArchive.explain(error)
                 switch error {
+                case .rejected(let reject) where reject.result == 1:
+                    report.giveUp(problem)
+                    return
                 case .noContext:
                     report.refused(file.source.path, reason: "\(error); the archive does not take it")
                     return
@@ -177,6 +181,12 @@ final class Importer {
 }
 
 extension RunningArchive {
+    /// What went wrong, and what to do where that is known.
+    static func explain(_ error: AssociationError) -> String {
+        guard error == .rejected(.callingAETitleNotRecognized) else { return "\(error)" }
+        return "\(error): only the titles of \(WadoSettings.callingAETitles.name) are admitted; add WADO_IMPORT to them"
+    }
+
     /// An association with the archive as `WADO_IMPORT`.
     static func associate(
         _ endpoints: Endpoints, _ contexts: [ProposedContext]

@@ -44,6 +44,14 @@ enum SampleCommand {
 
     /// Stores the study; safe to be done again.
     static func send(_ study: SampleStudy, to endpoints: Endpoints) throws {
+        do {
+            try store(study, in: endpoints)
+        } catch let error as AssociationError {
+            throw CommandError(RunningArchive.explain(error))
+        }
+    }
+
+    private static func store(_ study: SampleStudy, in endpoints: Endpoints) throws {
         let syntax = TransferSyntax.explicitVRLittleEndian
         let context = ProposedContext(id: 1, abstractSyntax: UIDs.ctImageStorage, transferSyntaxes: [syntax.uid])
         let association = try RunningArchive.associate(endpoints, [context])

@@ -99,19 +99,23 @@ enum UpCommand {
             if isReady {
                 if changed { file.isOutdated = true }
                 file.update { endpoints(supervisor.processes) }
-            } else if supervisor.areAllReady() {
+            } else if supervisor.areAllReady() || hasSaidWaiting && supervisor.unready.allSatisfy({ $0.reason != nil })
+            {
+                // Who runs and says what it lacks, such as disk space, keeps nobody from the others.
                 isReady = true
+                let unready = supervisor.unready
+                for (name, reason) in unready { terminal.show("\(name) is not ready: \(reason ?? "")") }
                 let endpoints = endpoints(supervisor.processes)
                 try endpoints.write(to: folder)
-                if withSample, access(sampleMark(folder), F_OK) != 0 {
+                if withSample, unready.isEmpty, access(sampleMark(folder), F_OK) != 0 {
                     sample = try loadSample(endpoints, folder: folder, terminal: terminal)
                 } else {
                     welcome(endpoints, folder: folder, terminal: terminal)
                 }
             } else if !hasSaidWaiting, Date().timeIntervalSince(started) > 10 {
                 hasSaidWaiting = true
-                terminal.show(
-                    "still waiting for \(supervisor.waitingFor.joined(separator: ", ")); logs in \(folder.log)")
+                let waiting = supervisor.unready.map { $0.name + ($0.reason.map { " (\($0))" } ?? "") }
+                terminal.show("still waiting for \(waiting.joined(separator: ", ")); logs in \(folder.log)")
             }
         }
     }
@@ -129,6 +133,7 @@ enum UpCommand {
 
     /// Gives every port of which a free one is wanted its number, and checks the others.
     private static func choosePorts(_ settings: inout Settings) throws {
+        var chosen: [Int: String] = [:]
         for (setting, host) in [
             (WadoSettings.dicomPort, settings[WadoSettings.dicomAddress]),
             (WadoSettings.httpPort, settings[WadoSettings.httpAddress]),
@@ -137,9 +142,15 @@ enum UpCommand {
             (WadoSettings.consumerAdminPort, "127.0.0.1"),
             (WadoSettings.webWorkerAdminPort, "127.0.0.1"),
         ] {
+            defer { chosen[settings[setting]] = setting.name }
             let isAdmin = setting.name.hasSuffix("admin_port")
             let wanted = isAdmin && !settings.isSet(setting) ? 0 : settings[setting]
             let flag = setting.declaration.flag
+            if wanted != 0, let other = chosen[wanted] {
+                throw CommandError(
+                    "port \(wanted) is that of \(other) and of \(setting.name): choose another one with \(flag) N (0: any "
+                        + "free one)")
+            }
             switch Sockets.probe(host: host, port: wanted) {
             case .free(let port): try settings.set(setting, to: String(port))
             case .taken:
@@ -173,10 +184,11 @@ enum UpCommand {
     ) -> Endpoints {
         let scheme = settings[WadoSettings.httpTLSCertificate].isEmpty ? "http" : "https"
         let host = LocalHTTP.reachable(settings[WadoSettings.httpAddress])
+        let root = settings[WadoSettings.httpRoots].first ?? ""
         return Endpoints(
             dicomHost: Sockets.reachable(settings[WadoSettings.dicomAddress]),
             dicomPort: settings[WadoSettings.dicomPort], aeTitle: settings[WadoSettings.aeTitle],
-            webRoot: "\(scheme)://\(host):\(settings[WadoSettings.httpPort])/dicom-web", processes: processes,
+            webRoot: "\(scheme)://\(host):\(settings[WadoSettings.httpPort])\(root)", processes: processes,
             admin: Dictionary(services.map { ($0.name, $0.admin) }, uniquingKeysWith: { first, _ in first }),
             supervisor: getpid(), database: database?.connectionString, bus: ArchiveBus.flags(settings))
     }
@@ -203,6 +215,7 @@ enum UpCommand {
         let (dicom, web) = (endpoints.dicom, endpoints.web.root)
         let hasSample = access(sampleMark(folder), F_OK) == 0
         let study = "\(web)/studies/\(SampleStudy.studyUID)"
+        let program = CommandLine.arguments.first ?? "wado"
         let frame = "\(study)/series/\(SampleStudy.seriesUID)/instances/\(SampleStudy().instanceUID(32))/frames/1"
         terminal.show(
             """
@@ -213,13 +226,14 @@ enum UpCommand {
               logs      \(folder.log)
 
             Try next, in another terminal:
-              TCP_NODELAY=1 storescu -aec \(dicom.aeTitle) \(dicom.host) \(dicom.port) FILE.dcm
+              \(program) sample --out /tmp/slices
+              TCP_NODELAY=1 storescu -aec \(dicom.aeTitle) \(dicom.host) \(dicom.port) +sd /tmp/slices
               curl '\(web)/studies?limit=5'
             """)
         terminal.show(
             hasSample
                 ? "  curl -H 'Accept: application/octet-stream' \\\n    '\(frame)' -o frame.raw"
-                : "  wado sample --data \(folder.path)       # something to see")
+                : "  \(program) sample --data \(folder.path)       # something to see")
         terminal.show("\n`wado status --data \(folder.path)` counts what is there. Ctrl-C stops the archive.\n")
     }
 }
