@@ -59,9 +59,11 @@ struct GeneratedModule {
         var arguments = ["-o", program, "-ldeflate", "-lz"]
         for module in ["DICOMWeb", "DICOMCore", "DICOMDictionary"] {
             let objects = Self.products.appending(path: "\(module).build")
-            for case let name as String in FileManager.default.enumerator(atPath: objects.path) ?? .init()
-            where name.hasSuffix(".o") {
-                arguments.append(objects.appending(path: name).path)
+            // Beside their objects the folder may have those of files that were deleted since.
+            let list = try String(contentsOf: objects.appending(path: "sources"), encoding: .utf8)
+            for source in list.split(separator: "\n") {
+                let name = source.split(separator: "/").last ?? ""
+                arguments.append(objects.appending(path: "\(name).o").path)
             }
         }
         sources += arguments

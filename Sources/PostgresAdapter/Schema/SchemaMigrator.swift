@@ -35,7 +35,7 @@ public struct SchemaMigrator: Sendable {
     }
 
     /// Does what a program has to have before it works, and loses nothing. When the database was brought to just this
-    /// schema last and nothing was changed since, that is two looks at it, without locks of tables that others write to.
+    /// schema last and nothing was changed since, that is two looks at it, which wait for no writer.
     /// A database that a newer program has changed is left as it is, as long as this one can work with it.
     /// - Parameters:
     ///   - connection: outside a transaction; its search path and time limits are the default ones afterwards.
