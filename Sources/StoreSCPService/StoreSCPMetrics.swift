@@ -11,6 +11,7 @@ struct StoreSCPMetrics: Sendable {
     let bytes: Counter
     let filed: Counter
     let duplicates: Counter
+    let discarded: Counter
     let published: Counter
     let failures: Counter
     let problems: Counter
@@ -26,7 +27,9 @@ struct StoreSCPMetrics: Sendable {
         bytes = registry.counter("wado_storescp_received_bytes_total", help: "Bytes of the data sets acknowledged.")
         filed = registry.counter("wado_storescp_filed_total", help: "Instances taken to their final names.")
         duplicates = registry.counter(
-            "wado_storescp_duplicates_total", help: "Instances that were stored already, or gave way to another.")
+            "wado_storescp_duplicates_total", help: "Instances that were stored already, with the same data set.")
+        discarded = registry.counter(
+            "wado_storescp_discarded_total", help: "Data sets that gave way to another one of the same UIDs.")
         published = registry.counter("wado_storescp_published_total", help: "Events taken by the event bus.")
         failures = registry.counter(
             "wado_storescp_filing_failures_total", help: "Attempts at filing or publishing that are tried again.")

@@ -209,9 +209,17 @@ public final class StoreSCPService: Sendable {
         switch notice {
         case .filed(let outcome, let provenance):
             metrics.filed.add()
-            if outcome != .stored && outcome != .replaced { metrics.duplicates.add() }
-            logger.debug(
-                "filed", ["trace": .string(provenance.traceID), "outcome": .string(String(describing: outcome))])
+            let fields: Logger.Fields = [
+                "trace": .string(provenance.traceID), "outcome": .string(String(describing: outcome)),
+            ]
+            switch outcome {
+            case .stored, .replaced: break
+            case .duplicate: metrics.duplicates.add()
+            case .kept, .refused:
+                metrics.discarded.add()
+                logger.warning("a data set gave way to another one of the same UIDs", fields)
+            }
+            logger.debug("filed", fields)
         case .published(let count): metrics.published.add(count)
         case .filingFailed(let error):
             metrics.failures.add()
@@ -233,6 +241,8 @@ public final class StoreSCPService: Sendable {
     private static func problems(of notice: InstanceFiler.Notice, node: String) -> [DicomProblemMetaRow] {
         let (rule, severity, provenance): (String, ProblemSeverity, Provenance?)
         switch notice {
+        // Of what is refused the sender is told, and another row is written.
+        case .filed(.kept, let kept): (rule, severity, provenance) = ("other-data-set-kept", .warning, kept)
         case .filed, .published, .filingFailed, .publishingFailed: return []
         // It never was acknowledged, so its sender has it still.
         case .incomplete: (rule, severity, provenance) = ("unfinished-file", .info, nil)

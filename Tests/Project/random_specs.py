@@ -132,7 +132,7 @@ class Table:
             self.columns.append(Column(rng, column_name, searched))
             columns.append(self.columns[-1].spec)
         for extra in rng.sample([name for name in FROM if name not in self.key], rng.randint(0, 4)):
-            columns.append({"name": extra, "from": extra})
+            columns.append({"name": extra, "from": FROM[extra]})
         if "study_uid" in self.key and rng.random() < 0.5:
             columns.append({"name": "study_uid_hash", "from": "hash(StudyInstanceUID)"})
         if rng.random() < 0.5:

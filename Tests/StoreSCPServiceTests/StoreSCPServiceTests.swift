@@ -239,6 +239,11 @@ struct StoreSCPServiceTests {
         #expect(try user.store(first) == .success)
         let answer = try user.store(second).code
         #expect(answer == (policy == .refuse ? 0x0111 : 0))
+        if policy == .keep {
+            // The sender was told success, so what was discarded is told here.
+            let row = fixture.bus.problems.wait(milliseconds: 20_000) { $0.first }
+            #expect(row?.rule == "other-data-set-kept" && row?.severity == "warning" && row?.sopUID == second.instance)
+        }
         _ = try fixture.bus.rows(policy == .replace ? 2 : 1)
         fixture.waitUntilPublished()
         #expect(fixture.bus.messages.current.count == (policy == .replace ? 2 : 1))

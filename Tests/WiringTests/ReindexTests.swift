@@ -248,6 +248,32 @@ import Wiring
         return answer.header("warning")
     }
 
+    @Test func metadataThatIsReadAgainHasNoProblemAnyMore() throws {
+        let archive = try ArchiveUnderTest()
+        _ = try store(archive)
+        let session = try session(archive)
+        try archive.eventually("all are compacted") {
+            let rows = try session.run("SELECT FROM dicom_json_meta WHERE json_status = 0", operation: "read")
+            return rows.rowCount == 0 ? () : nil
+        }
+        let files = (FileManager.default.enumerator(atPath: archive.folder.json) ?? .init()).compactMap {
+            $0 as? String
+        }
+        let compacted = try #require(files.first { $0.hasSuffix(".gz") })
+        try Data("no metadata".utf8).write(to: URL(fileURLWithPath: "\(archive.folder.json)/\(compacted)"))
+        func states() throws -> [String] {
+            let rows = try session.run(
+                "SELECT state FROM dicom_problem_meta WHERE rule LIKE 'metadata%' AND sop_uid = ''", operation: "read")
+            return (0..<rows.rowCount).compactMap { rows.string($0, 0) }
+        }
+        #expect(try reindex(archive, "--columns", "patient_name").status == 1)
+        #expect(try states() == ["open"])
+        #expect(try reindex(archive, "--from-files").status == 0)
+        #expect(try reindex(archive, "--columns", "patient_name").status == 0)
+        #expect(try states() == ["cleared"])
+        #expect(archive.stop() == 0)
+    }
+
     @Test func whatCannotBeDoneIsExplained() throws {
         for (arguments, text) in [
             ([], "--columns"), (["--columns", "a", "--from-files"], "--columns"),

@@ -14,6 +14,8 @@ public struct ProblemFilter: Sendable {
     public var after: SeriesIdentity?
     /// Only of instances that are stored, so that they can be tried again: none that was refused.
     public var isStored = false
+    /// Only of series as a whole, whose instances have none of these.
+    public var isOfSeries = false
 
     public init() {}
 }

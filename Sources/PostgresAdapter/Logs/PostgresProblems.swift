@@ -96,6 +96,9 @@ struct Condition {
         }
         if let since = filter.since { add("updated_time >=", .moment(since)) }
         if !filter.includesCleared { add("state =", .text(ProblemState.open.rawValue)) }
+        if filter.isOfSeries {
+            add("severity <>", .text(ProblemSeverity.refused.rawValue), " AND series_uid <> '' AND sop_uid = ''")
+        }
         if filter.isStored {
             add("severity <>", .text(ProblemSeverity.refused.rawValue), " AND study_uid <> '' AND sop_uid <> ''")
         }

@@ -60,6 +60,7 @@ public struct ColumnReindex: Sendable {
         defer { producer.stop() }
         let again = makeReader()
         let logs = try backends.logs()
+        var ofSeries = try SeriesProblems(PostgresProblems(pool: try backends.database()), tenant: options.tenant)
         var limit = RateLimit(perSecond: options.rate)
         while let batch = try producer.next() {
             for failed in batch.failures {
@@ -69,6 +70,8 @@ public struct ColumnReindex: Sendable {
             if !options.isDryRun {
                 var rows = LogRows()
                 rows.problems = batch.problemRows(node: Node.name(settings))
+                let failing = Set(batch.failures.map(\.series))
+                rows.problems += ofSeries.clearing(batch.identities.filter { !failing.contains($0) })
                 try retrying { try logs.append(rows) }
             }
             let (changed, busy) = try write(batch, fill, again)
