@@ -23,6 +23,7 @@ enum NumberDecoding {
         case .fl, .of: fixed(bytes, bigEndian) { (value: UInt32) in Double(Float(bitPattern: value)) }
         case .fd, .od: fixed(bytes, bigEndian) { (value: UInt64) in Double(bitPattern: value) }
         case .ds: texts(bytes, .max) { Double($0) }
+        case .uv: fixed(bytes, bigEndian) { (value: UInt64) in Double(value) }
         default: integers(bytes, vr, bigEndian: bigEndian)?.map(Double.init)
         }
     }

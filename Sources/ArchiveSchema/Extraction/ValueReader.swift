@@ -214,7 +214,8 @@ extension ValueReader {
         switch element.vr {
         case .fd: return binary(element, index, UInt64.self) { finite(Double(bitPattern: $0)) }
         case .fl: return binary(element, index, UInt32.self) { finite(Double(Float(bitPattern: $0))) }
-        case .us, .ss, .ul, .sl, .sv, .uv: return integer(element, index).map { .value(Double($0)) }
+        case .uv: return binary(element, index, UInt64.self) { .value(Double($0)) }
+        case .us, .ss, .ul, .sl, .sv: return integer(element, index).map { .value(Double($0)) }
         default: return textual(element, index, ValueRules.decimal)
         }
     }
