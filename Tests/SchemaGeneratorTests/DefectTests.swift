@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test("7: a time is `time` in PostgreSQL and HH:MM:SS.ffffff in Doris, everywhere")
+    @Test("7: a time is `time` in PostgreSQL and a text as wide as HH:MM:SS.ffffff in Doris, everywhere")
     func timesHaveOneRule() throws {
         for table in Self.dorisTables {
             let doris = try columns("doris/\(table).sql")

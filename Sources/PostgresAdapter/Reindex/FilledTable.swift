@@ -119,7 +119,7 @@ public struct ColumnSelectionError: Error, CustomStringConvertible {
     public var description: String {
         switch reason {
         case .unknown:
-            "no table of instances or series has a column '\(name)'; `wado help` and dictionary/fields.yaml list them"
+            "no table of instances or series has a column '\(name)'; dictionary/fields.yaml lists them"
         case .noAttribute:
             "'\(name)' is a key, or not made of an attribute: wado reindex --from-files makes it anew"
         }
