@@ -29,22 +29,10 @@ package enum DataSetComparison {
         var position: Int64 = 0
         while position < size {
             let count = try a.read(into: first, at: aOffset + position)
-            guard count > 0, try fill(second, count, b, bOffset + position) else { return false }
+            let other = UnsafeMutableRawBufferPointer(rebasing: second[..<count])
+            guard count > 0, try b.fill(other, at: bOffset + position) == count else { return false }
             guard first[..<count].elementsEqual(second[..<count]) else { return false }
             position += Int64(count)
-        }
-        return true
-    }
-
-    private static func fill(
-        _ buffer: UnsafeMutableRawBufferPointer, _ count: Int, _ file: any OpenFile, _ offset: Int64
-    ) throws(FileSystemError) -> Bool {
-        var done = 0
-        while done < count {
-            let read = try file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[done..<count]), at: offset + Int64(done))
-            guard read > 0 else { return false }
-            done += read
         }
         return true
     }

@@ -49,6 +49,43 @@ public protocol OpenFile: AnyObject {
     var descriptor: Int32 { get }
 }
 
+extension OpenFile {
+    /// Reads until the buffer is full or the file ends.
+    /// - Returns: how many bytes.
+    func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(FileSystemError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let read = try read(into: rest, at: offset + Int64(done))
+            if read == 0 { break }
+            done += read
+        }
+        return done
+    }
+
+    /// So many bytes; fewer at the end of the file.
+    func read(_ count: Int, at offset: Int64) throws(FileSystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        // The closure could not say what it throws.
+        let filled = bytes.withUnsafeMutableBytes { buffer -> Result<Int, FileSystemError> in
+            do throws(FileSystemError) { return .success(try fill(buffer, at: offset)) } catch {
+                return .failure(error)
+            }
+        }
+        bytes.removeLast(count - (try filled.get()))
+        return bytes
+    }
+
+    /// Writes all of the bytes.
+    func write(_ bytes: [UInt8], at offset: Int64) throws(FileSystemError) {
+        try bytes.withUnsafeBytes { bytes -> Result<Void, FileSystemError> in
+            do throws(FileSystemError) { return .success(try write(bytes, at: offset)) } catch {
+                return .failure(error)
+            }
+        }.get()
+    }
+}
+
 /// What the spool and the filing need of a file system, so that a test can take the power away at any point.
 public protocol FileSystem: Sendable {
     /// Fails when the name exists.

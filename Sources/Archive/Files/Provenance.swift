@@ -138,20 +138,17 @@ public struct Provenance: Hashable, Sendable {
     /// Reads the provenance of a file that the archive has written, and where its data set begins. nil when the file
     /// is something else, or its header is not whole.
     public static func read(_ file: any OpenFile) throws(FileSystemError) -> (Provenance, dataSetOffset: Int64)? {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        var count = try Self.fill(&bytes, from: file)
+        var bytes = try file.read(4096, at: 0)
         // Preamble, DICM, (0002,0000) UL of 4 bytes (PS3.10 7.1).
-        guard count >= 144, bytes[128..<138].elementsEqual([0x44, 0x49, 0x43, 0x4D, 2, 0, 0, 0, 0x55, 0x4C]) else {
+        guard bytes.count >= 144, bytes[128..<138].elementsEqual([0x44, 0x49, 0x43, 0x4D, 2, 0, 0, 0, 0x55, 0x4C])
+        else {
             return nil
         }
         let groupLength = (0..<4).reduce(0) { $0 | Int(bytes[140 + $1]) << (8 * $1) }
         let length = 144 + groupLength
         guard length <= maximumHeaderLength, groupLength > Self.length else { return nil }
-        if length > count {
-            bytes = [UInt8](repeating: 0, count: length)
-            count = try Self.fill(&bytes, from: file)
-        }
-        guard count >= length else { return nil }
+        if length > bytes.count { bytes = try file.read(length, at: 0) }
+        guard bytes.count >= length else { return nil }
         let text = bytes[(length - Self.length)..<length]
         guard text.starts(with: signature.utf8) else { return nil }
         let check = Array(text.suffix(8))
@@ -159,18 +156,6 @@ public struct Provenance: Hashable, Sendable {
         header.replaceSubrange((length - 8)..., with: repeatElement(UInt8(ascii: "0"), count: 8))
         guard check == hexadecimal(CRC32.of(header)), let provenance = Provenance(decoding: text) else { return nil }
         return (provenance, Int64(length))
-    }
-
-    private static func fill(_ bytes: inout [UInt8], from file: any OpenFile) throws(FileSystemError) -> Int {
-        var failure: FileSystemError?
-        let count = bytes.withUnsafeMutableBytes { buffer in
-            do throws(FileSystemError) { return try file.read(into: buffer, at: 0) } catch {
-                failure = error
-                return 0
-            }
-        }
-        if let failure { throw failure }
-        return count
     }
 
     private static func hexadecimal(_ value: UInt32) -> [UInt8] {

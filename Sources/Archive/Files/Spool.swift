@@ -246,11 +246,7 @@ public final class SpoolWriter {
     public func write(header: [UInt8]) throws(FileSystemError) {
         precondition(header.count == headerLength, "a header of another length than announced")
         try flush()
-        var failure: FileSystemError?
-        header.withUnsafeBytes { bytes in
-            do throws(FileSystemError) { try file.write(bytes, at: 0) } catch { failure = error }
-        }
-        if let failure { throw failure }
+        try file.write(header, at: 0)
     }
 
     /// Writes the final header and puts everything on stable storage. From here on the instance is safe and pending:

@@ -45,14 +45,14 @@ final class ProblemJournal: Sendable {
             let zeros = [UInt8](repeating: 0, count: 1 << 16)
             while written < size {
                 let count = min(zeros.count, size - written)
-                try Self.write(zeros[..<count], to: file, at: written)
+                try file.write(Array(zeros.prefix(count)), at: Int64(written))
                 written += count
             }
             try file.synchronize()
         }
         if let folder = PosixFileSystem.parent(of: path) { try fileSystem.synchronizeFolder(folder) }
         // A first frame that is none may be one that was not synced whole, with those of the round before behind it.
-        let round = Self.number(try Self.read(Self.prefix, of: file, at: Self.rowsStart), at: 0) &+ 1
+        let round = Self.number(try file.read(Self.prefix, at: Int64(Self.rowsStart)), at: 0) &+ 1
         var state = State(file: file, limit: size, round: round, head: Self.rowsStart, tail: Self.rowsStart)
         // Rows of an earlier process.
         if let first = try Self.frame(of: file, at: state.tail, before: size) {
@@ -79,7 +79,7 @@ final class ProblemJournal: Sendable {
                 count += 1
             }
             if count > 0 {
-                try Self.write(bytes[...], to: state.file, at: state.tail)
+                try state.file.write(bytes, at: Int64(state.tail))
                 try state.file.synchronize()
                 state.tail += bytes.count
             }
@@ -114,8 +114,10 @@ final class ProblemJournal: Sendable {
             state.tail = Self.rowsStart
             state.round &+= 1
             // Not synced: should they come back, they are published once more, which changes nothing.
-            let empty = Self.bytes(state.round) + [UInt8](repeating: 0, count: Self.prefix - 4)
-            try Self.write(empty[...], to: state.file, at: Self.rowsStart)
+            var empty: [UInt8] = []
+            empty.append(littleEndian: state.round)
+            empty += repeatElement(0, count: Self.prefix - 4)
+            try state.file.write(empty, at: Int64(Self.rowsStart))
         }
     }
 
@@ -129,7 +131,7 @@ final class ProblemJournal: Sendable {
         let bytes = Self.frame(row, round: 0)
         guard bytes.count <= Self.placeBytes else { return }
         try locked { state throws(FileSystemError) in
-            try Self.write(bytes[...], to: state.file, at: place * Self.placeBytes)
+            try state.file.write(bytes, at: Int64(place * Self.placeBytes))
         }
     }
 
@@ -161,8 +163,11 @@ final class ProblemJournal: Sendable {
     private static func frame(_ row: DicomProblemMetaRow, round: UInt32) -> [UInt8] {
         var json: [UInt8] = []
         row.encodeJSON(into: &json)
-        let head = bytes(round) + bytes(UInt32(json.count))
-        return head + bytes(CRC32.of(head + json)) + json
+        var frame: [UInt8] = []
+        frame.append(littleEndian: round)
+        frame.append(littleEndian: UInt32(json.count))
+        frame.append(littleEndian: CRC32.of(frame + json))
+        return frame + json
     }
 
     /// nil where none is.
@@ -170,48 +175,17 @@ final class ProblemJournal: Sendable {
         of file: any OpenFile, at start: Int, before limit: Int
     ) throws(FileSystemError) -> (round: UInt32, json: [UInt8], end: Int)? {
         guard start + prefix <= limit else { return nil }
-        let head = try read(prefix, of: file, at: start)
+        let head = try file.read(prefix, at: Int64(start))
         let length = Int(number(head, at: 4))
         guard head.count == prefix, length > 0, length <= maximumFrame - prefix, start + prefix + length <= limit else {
             return nil
         }
-        let json = try read(length, of: file, at: start + prefix)
+        let json = try file.read(length, at: Int64(start + prefix))
         guard json.count == length, CRC32.of(head[..<8] + json) == number(head, at: 8) else { return nil }
         return (number(head, at: 0), json, start + prefix + length)
     }
 
-    private static func bytes(_ number: UInt32) -> [UInt8] {
-        (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
-    }
-
     private static func number(_ bytes: [UInt8], at place: Int) -> UInt32 {
-        bytes.dropFirst(place).prefix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
-    }
-
-    private static func read(_ count: Int, of file: any OpenFile, at offset: Int) throws(FileSystemError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        var (filled, failure): (Int, FileSystemError?) = (0, nil)
-        bytes.withUnsafeMutableBytes { buffer in
-            do throws(FileSystemError) {
-                while filled < count {
-                    let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
-                    let read = try file.read(into: rest, at: Int64(offset + filled))
-                    if read == 0 { break }
-                    filled += read
-                }
-            } catch { failure = error }
-        }
-        if let failure { throw failure }
-        return Array(bytes[..<filled])
-    }
-
-    private static func write(
-        _ bytes: ArraySlice<UInt8>, to file: any OpenFile, at offset: Int
-    ) throws(FileSystemError) {
-        var failure: FileSystemError?
-        bytes.withUnsafeBytes { bytes in
-            do throws(FileSystemError) { try file.write(bytes, at: Int64(offset)) } catch { failure = error }
-        }
-        if let failure { throw failure }
+        bytes.count < place + 4 ? 0 : bytes.withUnsafeBytes { $0.number(place, as: UInt32.self) }
     }
 }
