@@ -106,7 +106,7 @@ public final class HeaderReader {
         }
         tree.transferSyntax = layout.transferSyntax
         isDeflated = layout.transferSyntax.isDeflated
-        if layout.transferSyntax.isDeflated {
+        if isDeflated {
             return try readDeflated(source, layout)
         }
         var elements: ContiguousArray<Element> = []

@@ -209,17 +209,17 @@ public final class StoreSCPService: Sendable {
         switch notice {
         case .filed(let outcome, let provenance):
             metrics.filed.add()
-            let fields: Logger.Fields = [
-                "trace": .string(provenance.traceID), "outcome": .string(String(describing: outcome)),
-            ]
+            func fields() -> Logger.Fields {
+                ["trace": .string(provenance.traceID), "outcome": .string(String(describing: outcome))]
+            }
             switch outcome {
             case .stored, .replaced: break
             case .duplicate: metrics.duplicates.add()
             case .kept, .refused:
                 metrics.discarded.add()
-                logger.warning("a data set gave way to another one of the same UIDs", fields)
+                logger.warning("a data set gave way to another one of the same UIDs", fields())
             }
-            logger.debug("filed", fields)
+            logger.debug("filed", fields())
         case .published(let count): metrics.published.add(count)
         case .filingFailed(let error):
             metrics.failures.add()
