@@ -22,9 +22,6 @@ public enum PostgresValue: Sendable {
     case textArray([String])
     case byteaArray([[UInt8]])
 
-    /// Microseconds between 1970 and PostgreSQL's epoch, 2000-01-01.
-    public static let epochMicroseconds: Int64 = CopyFormat.epochMicroseconds
-
     var oid: UInt32 {
         switch self {
         case .null: 0

@@ -62,7 +62,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
                     """
                     SELECT FROM dicom_json_meta WHERE tenant_id = $1 AND study_uid = $2 AND series_uid = $3
                         AND flag_time = $4 FOR UPDATE
-                    """, key + [.timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds)],
+                    """, key + [.moment(Timestamp(microsecondsSince1970: task.flagTime))],
                     operation: "lock series")
                 guard flag.rowCount == 1 else { return }
                 let stored = try connection.query(SeriesVariants.stored, key, operation: "write variants")
@@ -91,26 +91,22 @@ public final class PostgresCompactionQueue: CompactionQueue {
             )
             SELECT tenant_id, study_uid, series_uid, pg_try_advisory_lock(\(AdvisoryLock.series)) FROM candidate
             """, [.int8(Int64(max(1, limit))), .int8(max(0, idleMicroseconds))], operation: "take series")
-        let locked = (0..<result.rowCount).filter { result.bool($0, 3) == true }
+        let locked = (0..<result.rowCount).filter { result.bool($0, 3) == true }.map { result.series($0) }
         if locked.isEmpty { return [] }
-        let keys = (0..<3).map { column in locked.map { result.string($0, column) ?? "" } }
         let again = try connection.query(
             """
             SELECT tenant_id, study_uid, series_uid, flag_time, retry_times, json_status
             FROM unnest($1::text[], $2::text[], $3::text[]) AS u(t, s, e)
             JOIN dicom_json_meta ON tenant_id = u.t AND study_uid = u.s AND series_uid = u.e
-            """, [.textArray(keys[0]), .textArray(keys[1]), .textArray(keys[2])], operation: "take series")
+            """, PostgresValue.keys(of: locked), operation: "take series")
         var tasks: [CompactionTask] = []
-        var held = Set(
-            locked.indices.map { SeriesIdentity(tenantID: keys[0][$0], studyUID: keys[1][$0], seriesUID: keys[2][$0]) })
+        var held = Set(locked)
         for row in 0..<again.rowCount where again.integer(row, 5) == 0 {
-            let series = SeriesIdentity(
-                tenantID: again.string(row, 0) ?? "", studyUID: again.string(row, 1) ?? "",
-                seriesUID: again.string(row, 2) ?? "")
+            let series = again.series(row)
             held.remove(series)
             tasks.append(
                 CompactionTask(
-                    series: series, flagTime: (again.integer(row, 3) ?? 0) + PostgresValue.epochMicroseconds,
+                    series: series, flagTime: (again.integer(row, 3) ?? 0) + CopyFormat.epochMicroseconds,
                     retries: Int(again.integer(row, 4) ?? 0)))
         }
         try unlock(connection, Array(held))
@@ -124,7 +120,7 @@ public final class PostgresCompactionQueue: CompactionQueue {
         var failure: (any Error)?
         for (task, outcome) in zip(tasks, outcomes) {
             let series = PostgresValue.key(of: task.series)
-            let key = series + [.timestamp(microseconds: task.flagTime - PostgresValue.epochMicroseconds)]
+            let key = series + [.moment(Timestamp(microsecondsSince1970: task.flagTime))]
             var outcome = outcome
             if case .done(let count) = outcome, let publish {
                 try connection.query(

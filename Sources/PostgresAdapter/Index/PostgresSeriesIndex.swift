@@ -175,10 +175,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
     private static func entries(_ result: PostgresResult) -> [SeriesEntry] {
         (0..<result.rowCount).map { row in
             SeriesEntry(
-                series: SeriesIdentity(
-                    tenantID: result.string(row, 0) ?? "", studyUID: result.string(row, 1) ?? "",
-                    seriesUID: result.string(row, 2) ?? ""),
-                modality: result.string(row, 3), instanceCount: Int(result.integer(row, 4) ?? 0),
+                series: result.series(row), modality: result.string(row, 3),
+                instanceCount: Int(result.integer(row, 4) ?? 0),
                 hasVariants: result.bool(row, 5) == true)
         }
     }

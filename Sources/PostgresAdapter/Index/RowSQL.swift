@@ -12,6 +12,14 @@ extension PostgresValue {
     }
 }
 
+extension PostgresResult {
+    /// The series whose key is in the first three columns.
+    func series(_ row: Int) -> SeriesIdentity {
+        SeriesIdentity(
+            tenantID: string(row, 0) ?? "", studyUID: string(row, 1) ?? "", seriesUID: string(row, 2) ?? "")
+    }
+}
+
 extension SQL {
     /// The assignment of `updated_time` in an UPDATE: the time of writing grows with every change of a row, also when
     /// clocks disagree.

@@ -91,8 +91,7 @@ struct Condition {
         if let severity = filter.severity { add("severity =", .text(severity.rawValue)) }
         if let study = filter.studyUID { add("study_uid =", .text(study)) }
         if let after = filter.after {
-            let key: [PostgresValue] = [.text(after.tenantID), .text(after.studyUID), .text(after.seriesUID)]
-            add("(tenant_id, study_uid, series_uid) >", "(", key, ")")
+            add("(tenant_id, study_uid, series_uid) >", "(", PostgresValue.key(of: after), ")")
         }
         if let since = filter.since { add("updated_time >=", .moment(since)) }
         if !filter.includesCleared { add("state =", .text(ProblemState.open.rawValue)) }
@@ -135,7 +134,7 @@ extension TableSchema {
 
 extension PostgresValue {
     static func moment(_ value: Timestamp) -> PostgresValue {
-        .timestamp(microseconds: value.microsecondsSince1970 - epochMicroseconds)
+        .timestamp(microseconds: value.microsecondsSince1970 - CopyFormat.epochMicroseconds)
     }
 }
 
@@ -143,7 +142,7 @@ extension PostgresResult {
     /// The value of a `timestamp with time zone` column; nil for NULL.
     func timestamp(_ row: Int, _ column: Int) -> Timestamp? {
         integer(row, column).map {
-            Timestamp(microsecondsSince1970: $0.addingReportingOverflow(PostgresValue.epochMicroseconds).partialValue)
+            Timestamp(microsecondsSince1970: $0.addingReportingOverflow(CopyFormat.epochMicroseconds).partialValue)
         }
     }
 }

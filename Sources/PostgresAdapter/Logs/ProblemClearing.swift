@@ -35,22 +35,17 @@ enum ProblemClearing {
         }
     }
 
-    private static let clear = """
-        UPDATE dicom_problem_meta p SET state = '\(ProblemState.cleared.rawValue)',
-            \(SQL.laterTime("p"))
-        """
     /// Of the instance, whether it was refused or stored; not what happened after its reception.
     private static let isOfInstance = """
         p.tenant_id = o.tenant_id AND p.sop_uid = o.sop_uid AND p.study_uid IN (o.study_uid, '')
             AND p.series_uid IN (o.series_uid, '') AND p.created_time <= o.created_time
         """
-    private static let isOpen = "p.state = '\(ProblemState.open.rawValue)'"
 
     /// (NOT IN makes one hash table, however many rows the batch has.)
     private static let clearFormer = """
-        \(clear)
+        UPDATE dicom_problem_meta p SET state = '\(ProblemState.cleared.rawValue)', \(SQL.laterTime("p"))
         FROM \(RowStage.objects.stageName) o
-        WHERE \(isOfInstance) AND \(isOpen)
+        WHERE \(isOfInstance) AND p.state = '\(ProblemState.open.rawValue)'
             AND (\(key("p"))) NOT IN (SELECT \(key("s")) FROM \(RowStage.problems.stageName) s)
         """
 

@@ -31,11 +31,7 @@ public final class ColumnFill: Sendable {
             "(s.tenant_id = $1 OR $1::text IS NULL) AND (s.updated_time >= $2 OR $2::timestamptz IS NULL)"
         }
         fileprivate var values: [PostgresValue] {
-            [
-                tenantID.map { .text($0) } ?? .null,
-                since.map { .timestamp(microseconds: $0.microsecondsSince1970 - PostgresValue.epochMicroseconds) }
-                    ?? .null,
-            ]
+            [tenantID.map { .text($0) } ?? .null, since.map { .moment($0) } ?? .null]
         }
     }
 
@@ -156,7 +152,7 @@ public final class ColumnFill: Sendable {
             """, PostgresValue.keys(of: identities), operation: "lock series")
         var times: [SeriesIdentity: Int64] = [:]
         for row in 0..<result.rowCount {
-            times[identity(result, row)] = result.integer(row, 3)
+            times[result.series(row)] = result.integer(row, 3)
         }
         return times
     }
@@ -189,15 +185,9 @@ public final class ColumnFill: Sendable {
     private static func series(_ result: PostgresResult) -> [FillSeries] {
         (0..<result.rowCount).map { row in
             FillSeries(
-                identity: identity(result, row), instanceCount: Int(result.integer(row, 4) ?? 0),
+                identity: result.series(row), instanceCount: Int(result.integer(row, 4) ?? 0),
                 representative: result.string(row, 3) ?? "", flagTime: result.integer(row, 5),
                 hasVariants: result.bool(row, 6) == true, createdTime: result.timestamp(row, 7) ?? .now)
         }
-    }
-
-    static func identity(_ result: PostgresResult, _ row: Int) -> SeriesIdentity {
-        SeriesIdentity(
-            tenantID: result.string(row, 0) ?? "", studyUID: result.string(row, 1) ?? "",
-            seriesUID: result.string(row, 2) ?? "")
     }
 }

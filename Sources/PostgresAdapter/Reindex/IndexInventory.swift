@@ -32,7 +32,7 @@ public final class IndexInventory: Sendable {
                 PostgresValue.keys(of: series),
                 operation: "take stock")
             for row in 0..<counts.rowCount {
-                entries[ColumnFill.identity(counts, row), default: Entry()].instanceCount = Int(
+                entries[counts.series(row), default: Entry()].instanceCount = Int(
                     counts.integer(row, 3) ?? 0)
             }
             for table in instanceTables {
@@ -40,7 +40,7 @@ public final class IndexInventory: Sendable {
                     Self.join(table, "t.sop_uid"), PostgresValue.keys(of: series), operation: "take stock")
                 for row in 0..<rows.rowCount {
                     guard let uid = rows.string(row, 3) else { continue }
-                    entries[ColumnFill.identity(rows, row), default: Entry()].instances[table, default: []].insert(uid)
+                    entries[rows.series(row), default: Entry()].instances[table, default: []].insert(uid)
                 }
             }
             return entries
@@ -72,7 +72,7 @@ public final class IndexInventory: Sendable {
                 """,
                 PostgresValue.key(of: after) + [tenantID.map { .text($0) } ?? .null, .int8(Int64(limit))],
                 operation: "take stock")
-            return (0..<result.rowCount).map { ColumnFill.identity(result, $0) }
+            return (0..<result.rowCount).map { result.series($0) }
         }
     }
 

@@ -28,13 +28,14 @@ enum ReindexSchema {
         );
         """
 
-    /// Marks a column that is added to a table, if that has rows: incomplete until `wado reindex` has filled it. nil when
-    /// no search matches it or shows it.
-    static func mark(_ column: String, addedTo table: String) -> String? {
+    /// Marks a column that is added to a table, if that has rows: incomplete until `wado reindex` has filled it. Nothing
+    /// when no search matches it or shows it.
+    static func mark(_ column: String, addedTo table: String) -> [String] {
         guard table == DicomStateMetaRow.table.name, let column = DicomStateMetaRow.table.column(column),
             column.level != nil, !column.path.isEmpty
-        else { return nil }
-        return """
+        else { return [] }
+        return [
+            """
             DO $body$ BEGIN
                 IF EXISTS (SELECT FROM \(table)) THEN
                     INSERT INTO incomplete_column (table_name, column_name) VALUES ('\(table)', '\(column.name)')
@@ -42,5 +43,6 @@ enum ReindexSchema {
                 END IF;
             END $body$
             """
+        ]
     }
 }

@@ -1,23 +1,24 @@
 import Archive
+import ServiceKit
 
 /// Says how far a statement is that takes long, and whom it waits for.
 struct BuildWatch {
     private let connection: PostgresConnection
     private let object: String
-    private var next = ContinuousClock.now + .seconds(5)
-    private var pause: Duration = .seconds(5)
+    private var backOff = BackOff(first: 5_000, maximum: 600_000)
+    private var next: Int
 
     /// - Parameter connection: runs the statement; it is not touched.
     init(of connection: PostgresConnection, object: String) {
         self.connection = connection
         self.object = object
+        next = MonotonicClock.milliseconds + backOff.next()
     }
 
     /// For every second; reports after five, and then ever less often, down to every ten minutes.
     mutating func look(_ report: (String) -> Void) {
-        guard ContinuousClock.now >= next else { return }
-        pause = min(pause * 2, .seconds(600))
-        next = ContinuousClock.now + pause
+        guard MonotonicClock.milliseconds >= next else { return }
+        next = MonotonicClock.milliseconds + backOff.next()
         // A look from a session of its own, short, so that nothing waits for it.
         guard
             let found = try? PostgresConnection(connection.connectionString, applicationName: "wado schema").query(

@@ -41,11 +41,24 @@ struct CatalogueReader {
     /// The catalogue of these tables, as far as they are there, and of their partitions.
     /// - Parameters:
     ///   - functions: names of functions.
-    ///   - indexes: names of indexes that are to be there.
     func read(
-        _ home: Home, tables: [String], functions: [String], indexes: [String]
+        _ home: Home, tables: [String], functions: [String]
     ) throws(PostgresError) -> Catalogue {
-        var catalogue = try read(schema: home.oid, only: (tables, functions))
+        try read(schema: home.oid, only: (tables, functions))
+    }
+
+    /// Adds what stands in the way of changes: what uses the tables and their columns, and whose names are taken.
+    func addHindrances(
+        to catalogue: inout Catalogue, _ home: Home, tables: [String], indexes: [String]
+    ) throws(PostgresError) {
+        let users = try query(Self.users, home.oid, tables)
+        for row in 0..<users.rowCount {
+            guard let place = catalogue.tables.firstIndex(where: { $0.name == users.string(row, 0) }) else { continue }
+            catalogue.tables[place].users.append(
+                Catalogue.User(
+                    name: users.string(row, 2) ?? "", column: users.string(row, 1),
+                    isForeignKey: users.bool(row, 3) ?? false))
+        }
         let taken = try connection.query(
             """
             SELECT c.relname::text, CASE c.relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view'
@@ -56,7 +69,6 @@ struct CatalogueReader {
             WHERE c.relnamespace = $1::bigint::oid AND c.relname = ANY ($2)
             """, [.int8(home.oid), .textArray(tables + indexes)], operation: "read the catalogue")
         for row in 0..<taken.rowCount { catalogue.namesTaken[taken.string(row, 0) ?? ""] = taken.string(row, 1) }
-        return catalogue
     }
 
     private func read(
@@ -112,16 +124,6 @@ struct CatalogueReader {
                     name: name, sqlName: sqlName, isUnique: indexes.bool(row, 5) ?? false,
                     isValid: indexes.bool(row, 6) ?? false, definition: definition, parent: indexes.string(row, 7),
                     isOfConstraint: indexes.bool(row, 8) ?? false))
-        }
-        if let names {
-            let users = try query(Self.users, schema, names.tables)
-            for row in 0..<users.rowCount {
-                guard let place = places[users.string(row, 0) ?? ""] else { continue }
-                catalogue.tables[place].users.append(
-                    Catalogue.User(
-                        name: users.string(row, 2) ?? "", column: users.string(row, 1),
-                        isForeignKey: users.bool(row, 3) ?? false))
-            }
         }
         let functions = try query(Self.functions, schema, names?.functions)
         for row in 0..<functions.rowCount {

@@ -38,12 +38,20 @@ enum SQL {
     /// A string constant, NULL for the empty one; whatever `standard_conforming_strings` is.
     static func literal(_ text: String) -> String {
         if text.isEmpty { return "NULL" }
-        let quoted = text.map { $0 == "'" ? "''" : $0 == "\\" ? "\\\\" : String($0) }.joined()
-        return text.contains("\\") ? "E'\(quoted)'" : "'\(quoted)'"
+        return (text.unicodeScalars.contains("\\") ? "E'" : "'") + doubled(["'", "\\"], in: text) + "'"
     }
 
     /// A name in quotes.
     static func name(_ name: String) -> String {
-        "\"" + name.map { $0 == "\"" ? "\"\"" : String($0) }.joined() + "\""
+        "\"" + doubled(["\""], in: name) + "\""
+    }
+
+    /// By scalars: a quote with an accent upon it is still a quote for PostgreSQL.
+    private static func doubled(_ special: Set<Unicode.Scalar>, in text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            result.append(contentsOf: special.contains(scalar) ? [scalar, scalar] : [scalar])
+        }
+        return String(result)
     }
 }

@@ -44,8 +44,7 @@ extension SchemaPlanner {
         add(
             "\(table.name).\(column.name)",
             "is \(column.comment), and was \(before) in rows that are there: `wado reindex --columns \(column.name)` fills them",
-            [table.commentStatement(column)]
-                + (ReindexSchema.mark(column.name, addedTo: table.name).map { [$0] } ?? []),
+            [table.commentStatement(column)] + ReindexSchema.mark(column.name, addedTo: table.name),
             table: table.name)
     }
 

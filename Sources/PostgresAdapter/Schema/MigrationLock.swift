@@ -11,6 +11,11 @@ struct MigrationLock {
     /// What others wait for, for people.
     let purpose: String
 
+    /// Held while tables change. Whoever starts waits for it.
+    static let migrations = MigrationLock(number: AdvisoryLock.migrations, purpose: "migrates the database")
+    /// Held while something is built beside those who work.
+    static let builds = MigrationLock(number: AdvisoryLock.indexBuilds, purpose: "builds indexes")
+
     /// A query for the sessions that hold the lock of number `$1`.
     static let holders = """
         SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
@@ -57,11 +62,4 @@ struct MigrationLock {
             usleep(100_000)
         }
     }
-}
-
-extension MigrationRun {
-    /// Held while tables change. Whoever starts waits for it.
-    var migrations: MigrationLock { MigrationLock(number: AdvisoryLock.migrations, purpose: "migrates the database") }
-    /// Held while something is built beside those who work.
-    var builds: MigrationLock { MigrationLock(number: AdvisoryLock.indexBuilds, purpose: "builds indexes") }
 }

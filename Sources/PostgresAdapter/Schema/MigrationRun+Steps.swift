@@ -101,7 +101,7 @@ extension MigrationRun {
             WHERE l.pid IN (\(MigrationLock.holders)) AND l.pid <> pg_backend_pid() AND l.granted
                 AND (l.relation = to_regclass($2::text) OR l.relation IN (
                     SELECT inhrelid FROM pg_inherits WHERE inhparent = to_regclass($2::text)))
-            """, [.int8(builds.number), .text(table)], operation: "end the build of an index")
+            """, [.int8(MigrationLock.builds.number), .text(table)], operation: "end the build of an index")
     }
 
     /// Who holds a table, for people.

@@ -61,10 +61,11 @@ struct MigrationRun {
     private func read(_ objects: Set<String>, _ home: CatalogueReader.Home) throws(PostgresError) -> Catalogue {
         try connection.run("SET search_path = \(home.name)", operation: "read the catalogue")
         let functions = objects.filter { $0.hasPrefix("function ") }.map { $0.dropFirst(9).prefix { $0 != "(" } }
-        return try reader.read(
-            home, tables: objects.filter { !$0.contains(".") && !$0.contains(" ") }.sorted(),
-            functions: functions.map(String.init),
-            indexes: objects.filter { $0.hasPrefix("index ") }.map { String($0.dropFirst(6)) })
+        return try reader.read(home, tables: Self.tables(objects), functions: functions.map(String.init))
+    }
+
+    private static func tables(_ objects: Set<String>) -> [String] {
+        objects.filter { !$0.contains(".") && !$0.contains(" ") }.sorted()
     }
 
     /// Of tables that are there.
@@ -98,7 +99,11 @@ struct MigrationRun {
         let home = try reader.home()
         let desired = try reader.read(made: schema.statements.map(\.sql))
         let known = try history.knownObjects()
-        let real = try read(known.union(desired.objects.keys), home)
+        let objects = known.union(desired.objects.keys)
+        var real = try read(objects, home)
+        try reader.addHindrances(
+            to: &real, home, tables: Self.tables(objects),
+            indexes: objects.filter { $0.hasPrefix("index ") }.map { String($0.dropFirst(6)) })
         return State(standing: try standing { real }, desired: desired, real: real, known: known)
     }
 
@@ -124,7 +129,7 @@ struct MigrationRun {
     func migrate(_ occasions: Set<SchemaStep.Occasion>, _ report: (String) -> Void) throws(SchemaFailure) {
         try migrate(occasions.subtracting([.background]), looksAtRows: occasions != [.start], report)
         if occasions.contains(.background) {
-            try builds.locked(connection, report) { () throws(SchemaFailure) in
+            try MigrationLock.builds.locked(connection, report) { () throws(SchemaFailure) in
                 try build(report, isStopped: { false })
             }
             try concludeBuilds()
@@ -134,7 +139,7 @@ struct MigrationRun {
     /// What a service does beside its work.
     /// - Returns: false when another program is at it, or `isStopped` said so.
     func migrateBeside(_ report: (String) -> Void, isStopped: () -> Bool) throws(SchemaFailure) -> Bool {
-        let isAlone = try builds.ifFree(connection) { () throws(SchemaFailure) in
+        let isAlone = try MigrationLock.builds.ifFree(connection) { () throws(SchemaFailure) in
             try build(report, isStopped: isStopped)
         }
         if !isAlone || isStopped() { return false }
@@ -148,7 +153,7 @@ struct MigrationRun {
     private func migrate(
         _ occasions: Set<SchemaStep.Occasion>, looksAtRows: Bool, _ report: (String) -> Void
     ) throws(SchemaFailure) {
-        try migrations.locked(connection, report) { () throws(SchemaFailure) in
+        try MigrationLock.migrations.locked(connection, report) { () throws(SchemaFailure) in
             // Others may have done it meanwhile.
             let isDone = occasions == [.start] ? try isDone(report) : false
             if isDone { return }

@@ -40,15 +40,19 @@ public struct SchemaMigrator: Sendable {
     /// - Parameters:
     ///   - connection: outside a transaction; its search path and time limits are the default ones afterwards.
     ///   - report: is told what is done, in lines for people.
+    /// - Returns: true when there was nothing to do, and so nothing is left for `finish`.
     /// - Throws: `SchemaFailure`; what was done until then stays, and the next call goes on from there.
+    @discardableResult
     public func prepare(
         _ connection: PostgresConnection, report: (String) -> Void = { _ in }
-    ) throws(SchemaFailure) {
+    ) throws(SchemaFailure) -> Bool {
         let run = MigrationRun(migrator: self, schema: schema, connection: connection)
         if try run.isDone(report) {
-            return try MigrationRun.database { () throws(PostgresError) in try extendPartitions(connection) }
+            try MigrationRun.database { () throws(PostgresError) in try extendPartitions(connection) }
+            return true
         }
         try run.migrate([.start], report)
+        return false
     }
 
     /// Does what is left after `prepare` that takes long and that nobody has to wait for: indexes of large tables, checks
@@ -83,7 +87,7 @@ public struct SchemaMigrator: Sendable {
     public func extendPartitions(_ connection: PostgresConnection) throws(PostgresError) {
         let partitions = MonthPartitions(connection: connection)
         guard other == nil, try !partitions.missing(now: .now).isEmpty else { return }
-        let lock = MigrationRun(migrator: self, schema: schema, connection: connection).migrations
+        let lock = MigrationLock.migrations
         guard try lock.take(connection) else { return }
         defer { lock.release(connection) }
         try partitions.make(now: .now)

@@ -75,7 +75,7 @@ extension SchemaPlanner {
         let alter = "ALTER TABLE \(wanted.sqlName) "
         let what = column.comment.isEmpty ? "new column" : "new column, \(column.comment)"
         // Searches say that it is incomplete until rows that are there are filled in.
-        let mark = ReindexSchema.mark(column.name, addedTo: wanted.name).map { [$0] } ?? []
+        let mark = ReindexSchema.mark(column.name, addedTo: wanted.name)
         var column = column
         let lacksValues = column.isNotNull && column.defaultValue == nil && column.identity.isEmpty
         guard lacksValues, try exists("SELECT FROM \(found.sqlName)") else {

@@ -24,9 +24,6 @@ extension SchemaPlanner {
         var quick = TypeChanges()
         var long = TypeChanges()
         var changed: Set<String> = []
-        // The first start after the original design is the time for it: nobody of ours is at work.
-        let isLarge = try isLarge(found)
-        let waitsForPeople = isLarge && !isAdopting
         for column in wanted.columns {
             guard let before = found.column(column.name), before.typeSQL != column.typeSQL else { continue }
             let object = "\(wanted.name).\(column.name)"
@@ -51,7 +48,9 @@ extension SchemaPlanner {
                 ]
                 one.rewrites = isRewritten || fill != nil
                 one.rebuildsIndexes = before.collation != column.collation
-                let isLong = waitsForPeople && (one.rewrites || one.rebuildsIndexes)
+                // The first start after the original design is the time for it: nobody of ours is at work.
+                var isLong = false
+                if !isAdopting, one.rewrites || one.rebuildsIndexes { isLong = try isLarge(found) }
                 if hindrance == nil && !isLong {
                     quick.add(one)
                     changed.insert(column.name)
@@ -148,7 +147,7 @@ extension SchemaPlanner {
             object,
             "\(reason): its values in \(Self.count(found)) would be lost, and filled in again by `wado reindex --columns \(column.name)`",
             [alter + "DROP COLUMN \(before.sqlName), ADD COLUMN \(new.sqlName) \(new.definition)"]
-                + (ReindexSchema.mark(column.name, addedTo: wanted.name).map { [$0] } ?? []),
+                + ReindexSchema.mark(column.name, addedTo: wanted.name),
             table: wanted.name, occasion: .decision, hindrance: hindrance)
     }
 }
