@@ -96,8 +96,6 @@ public struct KafkaStatus: Sendable, Equatable {
         public var behind: Int
     }
 
-    /// What the brokers call their cluster; nil when they do not say.
-    public var cluster: String?
     public var brokers: Int
     /// The archive's topics.
     public var topics: [TopicStatus]
@@ -120,7 +118,7 @@ extension KafkaEventBus {
         }
         let missing = Topic.allCases.filter { cluster.topics[topics.configuration.name(of: $0)] == nil }
         return KafkaStatus(
-            cluster: cluster.id, brokers: cluster.brokers, topics: all,
+            brokers: cluster.brokers, topics: all,
             instructions: missing.isEmpty ? nil : topics.instructions(missing))
     }
 

@@ -23,17 +23,18 @@ final class Backends: Sendable {
         let kafka = try ArchiveBus.kafka(settings, program: name, logger: context.logger)
         if let kafka { try Self.prepare(kafka, context.logger) }
         let hasTopicLogs = settings[WadoSettings.logs] == "doris"
+        var isMigrated = true
         if let kafka, !needsDatabase {
             pool = nil
             bus = kafka
         } else {
-            let pool = try Database.open(context, sessions: sessions, name: name)
-            self.pool = pool
-            bus = kafka ?? PostgresEventBus(pool: pool)
+            let database = try Database.open(context, sessions: sessions, name: name)
+            (pool, isMigrated) = database
+            bus = kafka ?? PostgresEventBus(pool: database.pool)
         }
         topicLogs = hasTopicLogs ? TopicLogStore(producer: try bus.makeProducer()) : nil
         migration =
-            try isService && pool != nil
+            try isService && !isMigrated
             ? BackgroundMigration(settings[WadoSettings.database], name: name, logger: context.logger) : nil
     }
 

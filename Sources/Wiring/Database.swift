@@ -5,7 +5,10 @@ internal import ServiceKit
 /// The PostgreSQL of a service.
 enum Database {
     /// A pool of sessions with a database that has the schema of this program. Waits for a server that is starting.
-    static func open(_ context: ServiceContext, sessions: Int, name: String) throws -> PostgresPool {
+    /// - Returns: also whether nothing of a migration is left to be done.
+    static func open(
+        _ context: ServiceContext, sessions: Int, name: String
+    ) throws -> (pool: PostgresPool, isMigrated: Bool) {
         let connection = context.settings[WadoSettings.database]
         guard !connection.isEmpty else {
             throw SettingsError(problems: [
@@ -17,8 +20,8 @@ enum Database {
         var hasSaid = false
         while true {
             do throws(SchemaFailure) {
-                try SchemaMigrator().prepare(connect(connection, name)) { report($0, context.logger) }
-                break
+                let isMigrated = try SchemaMigrator().prepare(connect(connection, name)) { report($0, context.logger) }
+                return (PostgresPool(connection, limit: sessions, applicationName: name), isMigrated)
             } catch {
                 guard error.isRetriable, ContinuousClock.now < deadline else {
                     // Each step on a line of its own: texts of the log are cut.
@@ -32,7 +35,6 @@ enum Database {
                 StopToken().wait(milliseconds: 250)
             }
         }
-        return PostgresPool(connection, limit: sessions, applicationName: name)
     }
 
     static func report(_ line: String, _ logger: Logger) {

@@ -42,11 +42,23 @@ package final class DorisKeeper: Sendable {
                 let report = { [logger = context.logger] (line: String) in
                     logger.info("Doris is brought forward", ["change": .string(line)])
                 }
-                problems = isApplied ? [] : try apply(store, report)
-                isApplied = true
+                var failure: String?
+                problems = []
+                if !isApplied {
+                    // One table or job that cannot be brought forward is no reason to leave the jobs alone.
+                    do { problems = try apply(store, report) } catch let error as DorisSchemaError {
+                        failure = "\(error)"
+                    }
+                    isApplied = failure == nil
+                }
                 problems += try store.maintain(report: report)
-                delay = Self.interval
-                backOff.reset()
+                if let failure {
+                    problems.append(failure)
+                    delay = backOff.next()
+                } else {
+                    delay = Self.interval
+                    backOff.reset()
+                }
             } catch {
                 problems = ["\(error)"]
                 delay = backOff.next()

@@ -90,7 +90,8 @@ extension WadoSettings {
             ? "'\(text)' is no tenant: 1 to 64 letters, digits, '-' and '_'" : nil
     }
 
-    static func tagNumber(_ text: String) -> UInt32? {
+    /// Of `(0010,0010)`, with or without parentheses and comma.
+    public static func tagNumber(_ text: String) -> UInt32? {
         let digits = text.filter { $0 != "," && $0 != "(" && $0 != ")" }
         return digits.utf8.count == 8 ? UInt32(digits, radix: 16) : nil
     }

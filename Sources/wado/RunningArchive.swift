@@ -31,6 +31,12 @@ enum RunningArchive {
         return connection
     }
 
+    /// The settings, with those of the bus of the archive that runs, if one does.
+    static func settingsOfItsBus(_ settings: Settings) throws -> Settings {
+        guard let endpoints = try find(settings) else { return settings }
+        return try self.settings(settings, endpoints)
+    }
+
     /// The settings, with those of the running archive's bus where nothing else is said.
     static func settings(_ settings: Settings, _ endpoints: Endpoints) throws -> Settings {
         var settings = settings

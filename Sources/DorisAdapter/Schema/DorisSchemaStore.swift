@@ -209,11 +209,12 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
         _ load: LoadDefinition, _ session: DorisSession, _ report: (String) -> Void
     ) throws -> [String] {
         let jobs = try session.jobs.all(load.job)
-        switch decision(load, jobs).1 {
-        case .addPartitions, .startAnew, .resume: try bringForward(load, session, report)
+        let (load, decision) = decision(load, jobs)
+        switch decision {
+        case .addPartitions, .startAnew, .resume: try carryOut(decision, load, session, report)
         case .resumeByPerson(let job): return ["\(job.name) is paused: \(job.reasonText)"]
         // Stopped to be made anew, which did not succeed: Doris asks Kafka before it makes a job.
-        case .create where jobs.last?.state == .stopped: try bringForward(load, session, report)
+        case .create where jobs.last?.state == .stopped: try carryOut(decision, load, session, report)
         case .create: return ["load job \(load.job) is missing"]
         case .leave(let note): return note.map { [$0] } ?? []
         case .replace: break
@@ -268,8 +269,13 @@ public struct DorisSchemaStore: SchemaStore, Sendable {
     private func bringForward(
         _ load: LoadDefinition, _ session: DorisSession, _ report: (String) -> Void
     ) throws {
-        let jobs = try session.jobs.all(load.job)
-        let (load, decision) = self.decision(load, jobs)
+        let (load, decision) = decision(load, try session.jobs.all(load.job))
+        try carryOut(decision, load, session, report)
+    }
+
+    private func carryOut(
+        _ decision: LoadDecision, _ load: LoadDefinition, _ session: DorisSession, _ report: (String) -> Void
+    ) throws {
         switch decision {
         case .leave: break
         case .create(let offsets):

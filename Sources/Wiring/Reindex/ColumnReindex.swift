@@ -46,33 +46,32 @@ public struct ColumnReindex: Sendable {
         let fill = ColumnFill(pool: try backends.database(), columns: columns)
         let folder = DataFolder(settings[WadoSettings.data])
         try EmptyFolder.check(folder.json, tenant: options.tenant, IndexInventory(pool: try backends.database()))
-        let journal = try ReindexJournal(connection)
-        var job: ReindexJob?
-        if !options.isDryRun { job = try journal.begin(options.scope(.columns, columns.names)) }
-        let filter = ColumnFill.Filter(
-            tenantID: options.tenant?.value, since: job.map(\.scope.since) ?? options.since)
-        var state = ReindexProgress(job)
-        let left = try fill.count(filter, after: job?.position).instances
+        var job = try ReindexRun(connection, options, .columns, columns.names)
+        let filter = ColumnFill.Filter(tenantID: options.tenant?.value, since: job.since)
+        var state = ReindexProgress(job.job)
+        let left = try fill.count(filter, after: job.position).instances
         let total = max(1, state.done + left)
         state.fractionBefore = Double(state.done) / Double(total)
 
-        let producer = try Producer(reader: { makeReader() }, fill: fill, filter: filter, after: job?.position)
+        let producer = try Producer(reader: { makeReader() }, fill: fill, filter: filter, after: job.position)
         defer { producer.stop() }
         let again = makeReader()
-        let logs = try backends.logs()
-        var ofSeries = try SeriesProblems(PostgresProblems(pool: try backends.database()), tenant: options.tenant)
+        let logs = options.isDryRun ? nil : try backends.logs()
+        var ofSeries =
+            options.isDryRun
+            ? nil : try SeriesProblems(PostgresProblems(pool: try backends.database()), tenant: options.tenant)
         var limit = RateLimit(perSecond: options.rate)
         while let batch = try producer.next() {
             for failed in batch.failures {
                 state.failed += 1
                 failure(ReindexFailure(failed))
             }
-            if !options.isDryRun {
+            if let logs {
                 var rows = LogRows()
                 rows.problems = batch.problemRows(node: Node.name(settings))
                 let failing = Set(batch.failures.map(\.series))
-                rows.problems += ofSeries.clearing(batch.identities.filter { !failing.contains($0) })
-                try retrying { try logs.append(rows) }
+                rows.problems += ofSeries?.clearing(batch.identities.filter { !failing.contains($0) }) ?? []
+                try patiently { try logs.append(rows) }
             }
             let (changed, busy) = try write(batch, fill, again)
             state.changed += changed
@@ -81,21 +80,17 @@ public struct ColumnReindex: Sendable {
                 failure(ReindexFailure(busy: series))
             }
             if backends.publishesRows, !options.isDryRun {
-                try retrying { try backends.publish(fill.rows(of: batch.identities)) }
+                try patiently { try backends.publish(fill.rows(of: batch.identities)) }
             }
             state.done += batch.instanceCount
             state.doneNow += batch.instanceCount
             state.fraction = min(1, Double(state.done) / Double(total))
             progress(state)
-            if let position = batch.position, job != nil {
-                job?.position = position
-                job?.take(state)
-                if let job { try journal.advance(job) }
-            }
+            if let position = batch.position { try job.advance(to: position, state) }
             limit.spend(batch.instanceCount)
         }
         state.fraction = 1
-        if let job { try journal.finish(job) }
+        try job.finish(state)
         return state
     }
 
@@ -112,7 +107,7 @@ public struct ColumnReindex: Sendable {
         _ batch: FillBatch, _ fill: ColumnFill, _ reader: ColumnReader
     ) throws -> (changed: Int, busy: [SeriesIdentity]) {
         if options.isDryRun { return (batch.instanceCount - batch.failures.count, []) }
-        var (changed, left) = try retrying { try fill.write(batch) }
+        var (changed, left) = try patiently { try fill.write(batch) }
         var attempt = 0
         while !left.isEmpty {
             attempt += 1
@@ -126,27 +121,13 @@ public struct ColumnReindex: Sendable {
                 return true
             }
             for batch in batches {
-                let (more, again) = try retrying { try fill.write(batch) }
+                let (more, again) = try patiently { try fill.write(batch) }
                 changed += more
                 next += again
             }
             left = next
         }
         return (changed, left)
-    }
-
-    /// What passes by itself is waited for, for about half a minute. Writing twice is the same as once.
-    private func retrying<R>(_ body: () throws -> R) throws -> R {
-        var attempt = 0
-        while true {
-            do { return try body() } catch {
-                attempt += 1
-                guard let retriable = error as? any RetriableError, retriable.isRetriable, attempt < 8 else {
-                    throw error
-                }
-                StopToken().wait(milliseconds: min(5_000, 200 << attempt))
-            }
-        }
     }
 }
 

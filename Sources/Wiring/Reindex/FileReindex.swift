@@ -41,31 +41,26 @@ public struct FileReindex {
         defer { backends.close() }
         let inventory = IndexInventory(pool: try backends.database(), hasLogs: !backends.publishesRows)
         try EmptyFolder.check(folder.store, tenant: options.tenant, inventory)
-        var journal: ReindexJournal?
-        var job: ReindexJob?
+        var job = try ReindexRun(connection, options, columns.isEmpty ? .files : .columnsFromFiles, columns)
         var options = options
-        if !options.isDryRun {
-            let opened = try ReindexJournal(connection)
-            job = try opened.begin(options.scope(columns.isEmpty ? .files : .columnsFromFiles, columns))
-            options.since = job?.scope.since
-            journal = opened
-        }
+        options.since = job.since
         let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
-        let walk = try StoreWalk(store, tenant: options.tenant, after: job?.position)
-        var state = ReindexProgress(job)
-        state.fractionBefore = job?.position == nil ? 0 : Self.fraction(walk)
+        let walk = try StoreWalk(store, tenant: options.tenant, after: job.position)
+        var state = ReindexProgress(job.job)
+        state.fractionBefore = job.position == nil ? 0 : Self.fraction(walk)
         var limit = RateLimit(perSecond: options.rate)
         let part = limit.share(of: Self.part)
         let step = options.rate == nil ? part * threads * 2 : part
         while true {
             // Whole series, so that the position is always between two.
             var instances: [InstanceIdentity] = []
+            var last: SeriesIdentity?
             while instances.count < step, let series = try walk.next() {
                 instances += series.identities
-                job?.position = series.identity
+                last = series.identity
             }
-            if instances.isEmpty { break }
+            guard let last, !instances.isEmpty else { break }
             for group in instances.chunks(of: step) {
                 // Before, so that what is done is noted at once.
                 limit.spend(group.count)
@@ -75,11 +70,10 @@ public struct FileReindex {
                 state.fraction = Self.fraction(walk)
                 progress(state)
             }
-            job?.take(state)
-            if let job { try journal?.advance(job) }
+            try job.advance(to: last, state)
         }
         state.fraction = 1
-        if let job { try journal?.finish(job) }
+        try job.finish(state)
         return state
     }
 

@@ -9,7 +9,6 @@ final class IndexerCrew: Sendable {
         var instances: [InstanceIdentity]
     }
 
-    private static let attempts = 8
     private let tasks = BoundedQueue<Task>(capacity: 256)
     private let results = Monitor<[Int: Result<FileIndexer.Outcome, any Error>]>([:])
     private let threads: [ServiceThread]
@@ -31,7 +30,7 @@ final class IndexerCrew: Sendable {
                     while let task = tasks.take() {
                         let result = Result {
                             if options.isDryRun { return try indexer.check(task.instances) }
-                            return try Self.index(task.instances, indexer, stop)
+                            return try patiently(stop) { try indexer.index(task.instances) }
                         }
                         results.withLock { $0[task.number] = result }
                     }
@@ -63,22 +62,5 @@ final class IndexerCrew: Sendable {
         tasks.close()
         for thread in threads { thread.stop() }
         for thread in threads { thread.join() }
-    }
-
-    /// What passes by itself is waited for, for about half a minute.
-    private static func index(
-        _ instances: [InstanceIdentity], _ indexer: FileIndexer, _ stop: StopToken
-    ) throws -> FileIndexer.Outcome {
-        var backOff = BackOff(first: 400, maximum: 5_000)
-        while true {
-            do {
-                return try indexer.index(instances)
-            } catch {
-                let pause = backOff.next()
-                guard let retriable = error as? any RetriableError, retriable.isRetriable, backOff.attempts < attempts,
-                    !stop.wait(milliseconds: pause)
-                else { throw error }
-            }
-        }
     }
 }

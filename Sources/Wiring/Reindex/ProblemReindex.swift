@@ -38,15 +38,9 @@ public struct ProblemReindex {
         defer { backends.close() }
         let folder = DataFolder(settings[WadoSettings.data])
         try EmptyFolder.check(folder.store, tenant: options.tenant, IndexInventory(pool: try backends.database()))
-        var journal: ReindexJournal?
-        var job: ReindexJob?
+        var job = try ReindexRun(connection, options, .problems, rule.map { [$0] } ?? [])
         var options = options
-        if !options.isDryRun {
-            let opened = try ReindexJournal(connection)
-            job = try opened.begin(options.scope(.problems, rule.map { [$0] } ?? []))
-            options.since = job?.scope.since
-            journal = opened
-        }
+        options.since = job.since
         let crew = try IndexerCrew(settings, threads: threads, backends, options)
         defer { crew.stop() }
         let problems = PostgresProblems(pool: try backends.database())
@@ -54,8 +48,8 @@ public struct ProblemReindex {
         filter.tenantID = options.tenant?.value
         filter.rule = rule
         filter.isStored = true
-        filter.after = job?.position
-        var state = ReindexProgress(job)
+        filter.after = job.position
+        var state = ReindexProgress(job.job)
         var seen = state.done
         let total = max(1, seen + (try problems.instanceCount(filter)))
         state.fractionBefore = Double(seen) / Double(total)
@@ -68,11 +62,7 @@ public struct ProblemReindex {
             guard let first = rows.first?.series, let final = rows.last?.series else { break }
             // Whole series, if there are several, so that the position is between two.
             if rows.count == rowsAtOnce, first != final { rows.removeAll { $0.series == final } }
-            if let series = last?.series, series != first, job != nil {
-                job?.position = series
-                job?.take(state)
-                if let job { try journal?.advance(job) }
-            }
+            if let series = last?.series, series != first { try job.advance(to: series, state) }
             var instances: [InstanceIdentity] = []
             var previous = last?.instance
             for instance in rows.compactMap(\.instance) where instance != previous {
@@ -89,8 +79,7 @@ public struct ProblemReindex {
             progress(state)
         }
         state.fraction = 1
-        job?.take(state)
-        if let job { try journal?.finish(job) }
+        try job.finish(state)
         return state
     }
 }

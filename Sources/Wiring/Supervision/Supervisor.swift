@@ -25,7 +25,7 @@ package final class Supervisor {
         /// Milliseconds of the clock below.
         var startedAt = 0
         var startAgainAt: Int?
-        var failures = 0
+        var backOff = BackOff(first: 100, maximum: 30_000)
         var wasReady = false
         var waitsFor: String?
         init(_ service: Service, log: RotatingLog) {
@@ -39,8 +39,6 @@ package final class Supervisor {
     private let say: @Sendable (String) -> Void
     private let entries: [Entry]
     private let repeats = RepeatedLines()
-    /// A start again waits so long at most.
-    private let maximumBackOff = 30_000
     /// One that ran so long starts again without waiting.
     private let settled = 60_000
     /// A service that ends so often before it was ready once cannot be started.
@@ -98,23 +96,18 @@ package final class Supervisor {
             entry.child = nil
             let ran = MonotonicClock.milliseconds - entry.startedAt
             let how = Supervisor.describe(status)
-            if !entry.wasReady {
-                entry.failures += 1
-                if entry.failures >= maximumFailures || status == configurationError {
-                    throw ChildProgramError("\(entry.service.name) cannot be started (\(how)); the lines above say why")
-                }
-            } else {
-                entry.failures = ran >= settled ? 1 : entry.failures + 1
+            if entry.wasReady && ran >= settled { entry.backOff.reset() }
+            let pause = entry.backOff.next()
+            if !entry.wasReady, entry.backOff.attempts >= maximumFailures || status == configurationError {
+                throw ChildProgramError("\(entry.service.name) cannot be started (\(how)); the lines above say why")
             }
-            let wait = ran >= settled ? 0 : backOff(entry)
+            let wait = ran >= settled ? 0 : pause
             entry.startAgainAt = MonotonicClock.milliseconds + wait
             say(
                 "\(entry.service.name) (process \(child.processID)) ended, \(how); it starts again in \(wait) ms")
         }
         return changed
     }
-
-    private func backOff(_ entry: Entry) -> Int { min(maximumBackOff, 100 << min(entry.failures - 1, 12)) }
 
     /// Starts those whose time has come. True when something changed. A program that was ready once and is not to be had
     /// now, because somebody is about to replace it, or the system is short of processes, is tried again later.
@@ -124,8 +117,7 @@ package final class Supervisor {
             guard let time = entry.startAgainAt, time <= MonotonicClock.milliseconds else { continue }
             do { try start(entry) } catch {
                 guard entry.wasReady else { throw error }
-                entry.failures += 1
-                let wait = backOff(entry)
+                let wait = entry.backOff.next()
                 entry.startAgainAt = MonotonicClock.milliseconds + wait
                 say("\(error); \(entry.service.name) is tried again in \(wait) ms")
                 continue

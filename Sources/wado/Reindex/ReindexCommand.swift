@@ -53,11 +53,3 @@ enum ReindexCommand {
         return outcome.failed > 0 ? 1 : 0
     }
 }
-
-extension RunningArchive {
-    /// The settings, with those of the bus of the archive that runs, if one does.
-    static func settingsOfItsBus(_ settings: Settings) throws -> Settings {
-        guard let endpoints = try find(settings) else { return settings }
-        return try self.settings(settings, endpoints)
-    }
-}

@@ -55,9 +55,7 @@ enum SchemaCommand {
             return 0
         default: break
         }
-        if let running = try RunningArchive.find(settings) {
-            settings = try RunningArchive.settings(settings, running)
-        }
+        settings = try RunningArchive.settingsOfItsBus(settings)
         let all = try SchemaStores.all(database: RunningArchive.database(settings), settings: settings)
         let stores = all.filter { store == nil || $0.name.lowercased() == store }
         guard !stores.isEmpty else {

@@ -3,6 +3,7 @@ internal import ArchiveSchema
 internal import DICOMDictionary
 internal import PostgresAdapter
 internal import ServiceKit
+internal import Wiring
 
 /// What `wado schema` prints.
 enum SchemaText {
@@ -68,7 +69,9 @@ enum SchemaText {
         var found = ArchiveSchema.tables.compactMap { table in
             parts.count == 1 || parts[0] == table.name ? table.column(column).map { (table, $0) } : nil
         }
-        let attribute = DataDictionary.entry(keyword: name) ?? tag(name).flatMap(DataDictionary.entry(for:))
+        let attribute =
+            DataDictionary.entry(keyword: name)
+            ?? WadoSettings.tagNumber(name).flatMap { DataDictionary.entry(for: Tag($0)) }
         if found.isEmpty, let attribute {
             found = ArchiveSchema.tables.flatMap { table in
                 table.columns.filter { $0.path.last == attribute.tag }.map { (table, $0) }
@@ -85,12 +88,6 @@ enum SchemaText {
             throw CommandError("no table has a column '\(name)'\(hint)")
         }
         return found.map { explain($1, of: $0) }.joined(separator: "\n")
-    }
-
-    /// Of `(0010,0010)`, with or without parentheses and comma.
-    private static func tag(_ text: String) -> Tag? {
-        let digits = text.filter { !"(),".contains($0) }
-        return digits.utf8.count == 8 ? UInt32(digits, radix: 16).map { Tag($0) } : nil
     }
 
     private static func explain(_ column: ColumnSchema, of table: TableSchema) -> String {

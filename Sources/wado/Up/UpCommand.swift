@@ -226,8 +226,8 @@ enum UpCommand {
               logs      \(folder.log)
 
             Try next, in another terminal:
-              \(program) sample --out /tmp/slices
-              TCP_NODELAY=1 storescu -aec \(dicom.aeTitle) \(dicom.host) \(dicom.port) +sd /tmp/slices
+              \(program) sample --out /tmp/slices && \\
+                TCP_NODELAY=1 storescu -aec \(dicom.aeTitle) \(dicom.host) \(dicom.port) +sd /tmp/slices
               curl '\(web)/studies?limit=5'
             """)
         terminal.show(
