@@ -52,7 +52,6 @@ struct ConsumerServiceTests {
         #expect(try fixture.letters.count() == 0)
     }
 
-    /// A commit covers all that was delivered, so what came before the bus failed is processed too.
     /// A value that is too long for metadata is named there by a URI, whatever its VR.
     @Test func longValuesAreNoObstacle() throws {
         let fixture = try ArchiveFixture()
@@ -78,6 +77,7 @@ struct ConsumerServiceTests {
         #expect(text.contains("\"00100020\":{\"vr\":\"LO\",\"Value\":[\"P1\"]}"))
     }
 
+    /// A commit covers all that was delivered, so what came before the bus failed is processed too.
     @Test func whatCameBeforeTheBusFailedIsIndexed() throws {
         let fixture = try ArchiveFixture()
         let all = (1...4).map { Instance(sop: "1.9.\($0)") }

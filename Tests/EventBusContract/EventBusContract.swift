@@ -299,6 +299,7 @@ private final class Joinable: Sendable {
     }
 
     func join() {
-        while !isDone.withLock({ $0 }) { Thread.sleep(forTimeInterval: 0.002) }
+        let deadline = Date().addingTimeInterval(120)
+        while !isDone.withLock({ $0 }), Date() < deadline { Thread.sleep(forTimeInterval: 0.002) }
     }
 }

@@ -177,7 +177,7 @@ private final class Counter: Sendable {
                     usleep(500)
                 }
             }
-            while taken.count + lost.count == 0 { usleep(1_000) }
+            try eventually { taken.count + lost.count > 0 }
             for _ in 0..<3 { #expect(try fetch(port, "/me") == "/me") }
             isOver.add()
             reader.join()

@@ -37,19 +37,21 @@ def load(request, tmp_path_factory):
     return flags, lambda: fixtures.Client(port, "adding_a_tag")
 
 
+def get(archive, path):
+    """The objects of an answer, and its warning."""
+    with urllib.request.urlopen(archive.web + path, timeout=30) as answer:
+        return json.loads(answer.read() or "[]"), answer.headers.get("Warning")
+
+
 def found(archive, model):
     """Series that QIDO-RS finds by the model, with what it says of the answer."""
-    url = f"{archive.web}/series?ManufacturerModelName={urllib.parse.quote(model)}"
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        body = answer.read()
-        return json.loads(body) if body else [], answer.headers.get("Warning")
+    return get(archive, f"/series?ManufacturerModelName={urllib.parse.quote(model)}")
 
 
 def send(archive, series):
     archive.dcmtk("storescu", "-xe", *series.files)
-    clients.eventually(lambda: all(
-        json.load(urllib.request.urlopen(f"{archive.web}/studies/{series.study}/series"))[0]["00201209"]["Value"] == [len(series.files)]
-        for _ in [0]), 60)
+    clients.eventually(
+        lambda: get(archive, f"/studies/{series.study}/series")[0][0]["00201209"]["Value"] == [len(series.files)], 60)
 
 
 def psql(archive, sql):
@@ -88,8 +90,7 @@ def of_all_kinds(archive, ct_series):
         send(archive, series)
 
     def search(query):
-        with urllib.request.urlopen(f"{archive.web}/series?{query}", timeout=30) as answer:
-            return {one["0020000E"]["Value"][0]: one for one in json.loads(answer.read() or "[]")}
+        return {one["0020000E"]["Value"][0]: one for one in get(archive, f"/series?{query}")[0]}
 
     creator = "00290010=ACME%201.2"
     for query, expected in [
@@ -108,9 +109,7 @@ def of_all_kinds(archive, ct_series):
     assert all(item["00290011"]["Value"] == ["OTHER"] for item in answer["00291020"]["Value"])
     assert [name["Alphabetic"] for name in answer["00081070"]["Value"]] == ["Tester^Tom", "Nurse^SLOW"]
     # Of each instance, too, though the file has another block for it.
-    with urllib.request.urlopen(
-            f"{archive.web}/studies/{hidden.study}/instances?includefield=00291008", timeout=30) as found:
-        instance = json.loads(found.read())[0]
+    instance = get(archive, f"/studies/{hidden.study}/instances?includefield=00291008")[0][0]
     assert instance["00290010"]["Value"] == ["ACME 1.2"] and "00291008" in instance
     assert psql(archive, "SELECT scan_mode || ' ' || coil::text || ' ' || operators_name::text FROM dicom_state_meta"
                 f" WHERE series_uid = '{hidden.series}'") == 'SLOW {BODY,HEAD} {Tester^Tom,Nurse^SLOW}'
@@ -159,7 +158,7 @@ def test_one_line(project, load, start, ct_series):
 
     archive = start()
     # The running archive's databases, also without a word of where they are.
-    plan = subprocess.run([project.program("wado"), "schema", "plan", "--data", archive.data], capture_output=True, text=True)
+    plan = subprocess.run([project.program("wado"), "schema", "plan", "--data", archive.data], capture_output=True, text=True, timeout=300)
     assert plan.returncode == 0 and ("Doris" in plan.stdout) == bool(doris), plan.stdout + plan.stderr
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta") == "1"
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta WHERE manufacturer_model_name IS NULL") == "1"
@@ -172,7 +171,7 @@ def test_one_line(project, load, start, ct_series):
 
     done = subprocess.run(
         [project.program("wado"), "reindex", "--columns", "manufacturer_model_name", "--data", archive.data, *flags],
-        capture_output=True, text=True)
+        capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
     def complete():

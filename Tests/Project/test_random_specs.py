@@ -6,14 +6,10 @@ import os
 import random
 import re
 import subprocess
-import sys
 
 import pytest
-from conftest import ROOT
 from data_sets import write_file
 from random_specs import BROKEN, UNKNOWN, Instance, Spec, expected
-
-sys.path.insert(0, str(ROOT / "Tests" / "DorisStandIn"))
 
 SEED = int(os.environ.get("SEED", "2026"))
 SPECS, INSTANCES = 20, 30

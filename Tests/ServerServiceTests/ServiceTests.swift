@@ -87,14 +87,18 @@ import Testing
         return (try #require(response as? HTTPURLResponse).statusCode, data)
     }
 
+    private func service(_ archive: TestArchive, _ logs: MemoryLog, _ metrics: MetricsRegistry) -> ServerService {
+        ServerService(
+            configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
+            logger: archive.log.logger, metrics: metrics)
+    }
+
     @Test func servesOverHTTPAndLogsAccess() async throws {
         let archive = try TestArchive()
         let identity = try archive.add(Make.file(Make.builder()))
         let logs = MemoryLog()
         let metrics = MetricsRegistry()
-        let service = ServerService(
-            configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
-            metrics: metrics)
+        let service = service(archive, logs, metrics)
         try service.start()
         let port = service.status.port
         #expect(try await fetch(port, "/dicom-web/studies?PatientName=SECRET").0 == 200)
@@ -122,9 +126,7 @@ import Testing
         let identity = try archive.add(Make.file(Make.builder()))
         let logs = MemoryLog()
         let metrics = MetricsRegistry()
-        let service = ServerService(
-            configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
-            logger: archive.log.logger, metrics: metrics)
+        let service = service(archive, logs, metrics)
         try service.start()
         for number in 0..<7 {
             let target = number == 3 ? archive.url(identity) + "/bulkdata/7FE00010" : "/healthz"
@@ -141,9 +143,7 @@ import Testing
         let logs = MemoryLog()
         logs.isBroken.store(true, ordering: .relaxed)
         let metrics = MetricsRegistry()
-        let service = ServerService(
-            configuration: archive.configuration, index: archive.index, metadata: archive.metadata, logs: logs,
-            logger: archive.log.logger, metrics: metrics)
+        let service = service(archive, logs, metrics)
         try service.start()
         for _ in 0..<10 { #expect(try await fetch(service.status.port, "/healthz").0 == 200) }
         service.stop()

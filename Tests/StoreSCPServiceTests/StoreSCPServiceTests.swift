@@ -163,6 +163,8 @@ struct StoreSCPServiceTests {
         let rows = fixture.bus.problems.wait(milliseconds: 20_000) { $0.isEmpty ? nil : $0 } ?? []
         #expect(rows.map(\.rule) == ["series-uid-invalid"] && rows.map(\.studyUID) == [sample.study])
         try fixture.restart()
+        // It publishes what waits before it ends.
+        fixture.service.stop()
         #expect(fixture.bus.problems.current == rows)
     }
 

@@ -2,6 +2,7 @@ import Foundation
 import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
+import TestSupport
 import Testing
 import Wiring
 
@@ -9,14 +10,9 @@ import Wiring
 struct BackgroundMigrationTests {
     private static let index = "dicom_state_meta_patient_id_idx"
 
-    /// The value of a condition on the index that is built.
-    private func isSo(_ connection: PostgresConnection, _ condition: String) throws -> Bool {
-        for _ in 0..<1_200 {
-            let found = try connection.query("SELECT \(condition)", operation: "test")
-            if found.bool(0, 0) == true { return true }
-            usleep(50_000)
-        }
-        return false
+    /// Waits for a condition on the index that is built.
+    private func waitUntil(_ connection: PostgresConnection, _ condition: String) throws {
+        try eventually { try connection.query("SELECT \(condition)", operation: "test").bool(0, 0) == true }
     }
 
     @Test func aStopBreaksABuildOffAndTheNextServiceFinishesIt() throws {
@@ -33,20 +29,19 @@ struct BackgroundMigrationTests {
         let dump = try PostgresConnection(string)
         try dump.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", operation: "test")
         let first = try BackgroundMigration(string, name: "first", logger: .silent)
-        #expect(
-            try isSo(
-                connection,
-                """
-                EXISTS (SELECT FROM pg_stat_progress_create_index
-                    WHERE datname = current_database() AND phase LIKE 'waiting for old%')
-                """))
+        try waitUntil(
+            connection,
+            """
+            EXISTS (SELECT FROM pg_stat_progress_create_index
+                WHERE datname = current_database() AND phase LIKE 'waiting for old%')
+            """)
         first.stop()
-        #expect(try isSo(connection, "NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(Self.index)')"))
+        try waitUntil(connection, "NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(Self.index)')")
         try dump.run("ROLLBACK", operation: "test")
         let second = try BackgroundMigration(string, name: "second", logger: .silent)
         defer { second.stop() }
-        #expect(try isSo(connection, "indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(Self.index)')"))
+        try waitUntil(connection, "indisvalid FROM pg_index WHERE indexrelid = to_regclass('\(Self.index)')")
         let pending = "NOT is_pending FROM schema_history WHERE kind = 'reached' ORDER BY id DESC LIMIT 1"
-        #expect(try isSo(connection, pending))
+        try waitUntil(connection, pending)
     }
 }

@@ -42,6 +42,33 @@ struct DorisKeeperTests {
         }
     }
 
+    /// Somebody has to decide about one table; the jobs of the others are looked after meanwhile.
+    @Test func oneTableThatCannotBeChangedHoldsNoJobUp() throws {
+        try TestDoris.withDatabase { doris in
+            let connection = try DorisConnection(doris)
+            for statement in [
+                "CREATE DATABASE IF NOT EXISTS `\(doris.database)`", "USE `\(doris.database)`",
+                """
+                CREATE TABLE wado_access_log (k VARCHAR(8) NOT NULL) UNIQUE KEY(k) DISTRIBUTED BY HASH(k) BUCKETS 2
+                PROPERTIES ("replication_num" = "1")
+                """,
+            ] { try connection.run(statement, operation: "test") }
+            let context = try context([
+                "--doris-host=127.0.0.1", "--doris-port=\(doris.port)", "--doris-database=\(doris.database)",
+            ])
+            let keeper = try #require(try DorisKeeper(context))
+            defer { keeper.stop() }
+            try eventually {
+                let problem = keeper.problem ?? ""
+                return problem.contains("--allow-destructive")
+                    && problem.contains("load job wado_access_load is missing")
+            }
+            let jobs = try connection.run("SHOW ALL ROUTINE LOAD", operation: "test")
+            let store = try #require(try DorisSchema.store(context.settings, database: ""))
+            #expect(jobs.rows.count == store.loads.count - 1)
+        }
+    }
+
     private func status(_ store: DorisSchemaStore) throws -> [String] { try store.status() }
 
     @Test func aDorisThatIsAwayIsSaidAndHoldsNothingUp() throws {

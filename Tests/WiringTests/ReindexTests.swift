@@ -37,6 +37,13 @@ import Wiring
         try PostgresConnection(try #require(archive.endpoints.database))
     }
 
+    private func waitUntilCompacted(_ archive: ArchiveUnderTest, _ session: PostgresConnection) throws {
+        try archive.eventually("all are compacted") {
+            let rows = try session.run("SELECT FROM dicom_json_meta WHERE json_status = 0", operation: "read")
+            return rows.rowCount == 0 ? () : nil
+        }
+    }
+
     /// All rows, without the times of processing.
     private func rows(_ archive: ArchiveUnderTest) throws -> [String] {
         let session = try session(archive)
@@ -189,10 +196,7 @@ import Wiring
 
         let session = try session(archive)
         // Else the webworker counts a series anew before it is looked at.
-        try archive.eventually("all are compacted") {
-            let rows = try session.run("SELECT FROM dicom_json_meta WHERE json_status = 0", operation: "read")
-            return rows.rowCount == 0 ? () : nil
-        }
+        try waitUntilCompacted(archive, session)
         let series = (1...2).flatMap { study in (1...2).map { "\(TestInstance.root).\(study).\($0)" } }
         try session.run(
             """
@@ -252,10 +256,7 @@ import Wiring
         let archive = try ArchiveUnderTest()
         _ = try store(archive)
         let session = try session(archive)
-        try archive.eventually("all are compacted") {
-            let rows = try session.run("SELECT FROM dicom_json_meta WHERE json_status = 0", operation: "read")
-            return rows.rowCount == 0 ? () : nil
-        }
+        try waitUntilCompacted(archive, session)
         let files = (FileManager.default.enumerator(atPath: archive.folder.json) ?? .init()).compactMap {
             $0 as? String
         }

@@ -60,10 +60,12 @@ struct RowPublicationTests {
     private func published(_ counts: [Topic: Int]) throws -> [Topic: [String]] {
         var found: [Topic: [String]] = [:]
         try eventually {
-            for message in try consumer.poll(limit: 1_000, timeoutMilliseconds: 200) {
+            let new = try consumer.poll(limit: 1_000, timeoutMilliseconds: 200)
+            for message in new {
                 found[message.topic, default: []].append(String(decoding: message.message.value, as: UTF8.self))
             }
-            return counts.allSatisfy { found[$0, default: []].count >= $1 }
+            // Nor is there more.
+            return new.isEmpty && counts.allSatisfy { found[$0, default: []].count >= $1 }
         }
         try consumer.commit()
         return found

@@ -293,12 +293,12 @@ final class TemporaryFolder {
         #expect(supervisor.areAllReady() && supervisor.unready.isEmpty)
         try FileManager.default.moveItem(atPath: program, toPath: program + ".new")
         kill(try #require(supervisor.processes["cat"]), SIGKILL)
-        while try !supervisor.reap() { usleep(1_000) }
-        while supervisor.nextStart != 0 { usleep(1_000) }
+        try eventually { try supervisor.reap() }
+        try eventually { supervisor.nextStart == 0 }
         #expect(try !supervisor.startAgain())
         #expect(supervisor.nextStart != nil)
         try FileManager.default.moveItem(atPath: program + ".new", toPath: program)
-        while try !supervisor.startAgain() { usleep(1_000) }
+        try eventually { try supervisor.startAgain() }
         #expect(supervisor.processes["cat"] != nil)
         supervisor.stop()
     }

@@ -57,6 +57,7 @@ struct InstanceFilerTests {
                 var left = min(piece, rest.count)
                 while left > 0 {
                     let room = writer.room(left)
+                    try #require(!room.isEmpty)
                     room.copyBytes(from: rest.prefix(room.count))
                     try writer.append(UnsafeRawBufferPointer(room))
                     rest = rest.dropFirst(room.count)

@@ -152,12 +152,8 @@ struct PostgresLogKeeperTests {
             DROP ROLE IF EXISTS wado_writer; CREATE ROLE wado_writer;
             GRANT ALL ON ALL TABLES IN SCHEMA public TO wado_writer; REVOKE CREATE ON SCHEMA public FROM PUBLIC
             """, operation: "test")
-        let time = Timestamp.now
         var rows = LogRows()
-        rows.access.append(
-            WadoAccessLogRow(
-                tenantID: "t1", requestTime: time, traceID: "trace", workerNodeID: "n", method: "GET",
-                operation: "metadata", status: 200, bytesSent: 1, durationUs: 1))
+        rows.access.append(Self.request("trace", daysAgo: 0))
         let pool = PostgresPool(connection + " options='-c role=wado_writer'", limit: 1)
         try PostgresIngestStore(pool: pool).append(rows)
         let result = try owner.run("SELECT tableoid::regclass::text FROM wado_access_log", operation: "test")

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import TestSupport
 import Testing
 
 /// What does not hold services up: what they leave for later, for people, or until something is out of the way.
@@ -55,24 +56,16 @@ struct BackgroundMigrationTests {
         let lines = Lines()
         let string = database.string
         let migrator = database.migrator(Self.indexed)
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do {
-                while try !migrator.finish(PostgresConnection(string), report: { lines.add($0) }) { usleep(10_000) }
-                lines.add("done")
-            } catch {
-                lines.add("\(error)")
-            }
-            done.signal()
+        let build = Beside {
+            try eventually { try migrator.finish(PostgresConnection(string), report: { lines.add($0) }) }
         }
         let holder = "waits for process \(dump.backendProcess) (pg_dump), in a transaction since "
-        #expect(try waitUntil { lines.all.contains { $0.contains(holder) } })
+        try eventually { lines.all.contains { $0.contains(holder) } }
         // Other services start meanwhile.
         _ = try prepare(database, Self.indexed)
         #expect(try database.migrator(Self.indexed).finish(database.connection) == false)
         try dump.run("ROLLBACK", operation: "test")
-        done.wait()
-        #expect(lines.all.last == "done")
+        try build.end()
         #expect(try database.objects(Self.indexed) == MigrationCase.fresh(Self.indexed))
         #expect(try database.store(Self.indexed).plan().isEmpty)
     }
@@ -83,28 +76,19 @@ struct BackgroundMigrationTests {
         let dump = try PostgresConnection(database.string, applicationName: "pg_dump")
         try dump.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", operation: "test")
         _ = try prepare(database, Self.indexed)
-        let outcome = Lines()
         let string = database.string
         let migrator = database.migrator(Self.indexed)
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do {
-                _ = try migrator.finish(PostgresConnection(string))
-            } catch {
-                outcome.add("\((error as? SchemaFailure)?.isRetriable == true)")
-            }
-            done.signal()
-        }
+        let build = Beside { _ = try migrator.finish(PostgresConnection(string)) }
         let waits = """
             SELECT count(*) FROM pg_stat_progress_create_index
             WHERE datname = current_database() AND phase = 'waiting for old snapshots'
             """
-        #expect(try waitUntil { try database.value(waits) == "1" })
+        try eventually { try database.value(waits) == "1" }
         let newer = MigrationCase.schema(
             Self.indexed.text.replacing("rank integer", with: "rank integer, more text"), version: 3)
         _ = try prepare(database, newer)
-        done.wait()
-        #expect(outcome.all == ["true"])
+        let failure = #expect(throws: SchemaFailure.self) { try build.end() }
+        #expect(failure?.isRetriable == true)
         try dump.run("ROLLBACK", operation: "test")
         #expect(try database.migrator(newer).finish(database.connection))
         #expect(try database.objects(newer) == MigrationCase.fresh(newer))

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import TestSupport
 import Testing
 
 @Suite("Broken off and concurrent migrations", .enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
@@ -58,32 +59,22 @@ struct BrokenOffMigrationTests {
         let blocker = try PostgresConnection(database.string)
         let table = index.hasPrefix("series") ? "series" : index.hasSuffix("202601") ? "log_202601" : "log_default"
         try blocker.run("BEGIN; LOCK TABLE \(table) IN ROW EXCLUSIVE MODE", operation: "test")
-        let outcome = Lines()
         let string = database.string
         let migrator = database.migrator(Self.new)
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do {
-                try migrator.migrate(PostgresConnection(string, applicationName: "victim"))
-                outcome.add("done")
-            } catch {
-                outcome.add("\(error)")
-            }
-            done.signal()
-        }
+        let killed = Beside { try migrator.migrate(PostgresConnection(string, applicationName: "victim")) }
         let isBuilding = """
             SELECT count(*) FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid
             WHERE c.relname = '\(table)' AND p.datname = current_database() AND p.phase LIKE 'waiting%'
             """
-        #expect(try waitUntil { try database.value(isBuilding) == "1" })
+        try eventually { try database.value(isBuilding) == "1" }
         // The server has the other cases' databases as well.
         try database.run(
             """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE application_name = 'victim' AND datname = current_database()
             """)
-        done.wait()
-        #expect(outcome.all.first?.contains("PostgreSQL") == true)
+        let failure = #expect(throws: SchemaFailure.self) { try killed.end() }
+        #expect(failure?.description.contains("PostgreSQL") == true)
         try blocker.run("ROLLBACK", operation: "test")
         #expect(try database.value("SELECT count(*) > 0 FROM pg_index WHERE NOT indisvalid") == "true")
 
@@ -123,30 +114,19 @@ struct BrokenOffMigrationTests {
             Self.old.text.replacing("number integer", with: "number integer, note text"), version: 2)
         let reader = try PostgresConnection(database.string)
         try reader.run("BEGIN; SELECT count(*) FROM series", operation: "test")
-        let outcome = Lines()
         let string = database.string
         let migrator = database.migrator(wider)
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do {
-                try migrator.migrate(PostgresConnection(string, applicationName: "migration"))
-                outcome.add("done")
-            } catch {
-                outcome.add("\(error)")
-            }
-            done.signal()
-        }
+        let waiting = Beside { try migrator.migrate(PostgresConnection(string, applicationName: "migration")) }
         let isWaiting = """
             SELECT count(*) FROM pg_stat_activity
             WHERE application_name = 'migration' AND datname = current_database() AND wait_event_type = 'Lock'
             """
-        #expect(try waitUntil { try database.value(isWaiting) == "1" })
+        try eventually { try database.value(isWaiting) == "1" }
         // Without giving way, none of these would come through before the reader ends.
         for number in 0..<30 { try database.run("UPDATE series SET number = \(number) WHERE uid = '1'") }
-        #expect(outcome.all.isEmpty)
+        #expect(!waiting.isOver)
         try reader.run("ROLLBACK", operation: "test")
-        done.wait()
-        #expect(outcome.all == ["done"])
+        try waiting.end()
         #expect(try database.objects(wider) == MigrationCase.fresh(wider))
     }
 
@@ -182,12 +162,11 @@ struct BrokenOffMigrationTests {
                 done.leave()
             }
         }
-        #expect(
-            try waitUntil {
-                lines.all.filter {
-                    $0.hasSuffix("another program migrates the database: process \(holder.backendProcess) (first)")
-                }.count == 10
-            })
+        try eventually {
+            lines.all.filter {
+                $0.hasSuffix("another program migrates the database: process \(holder.backendProcess) (first)")
+            }.count == 10
+        }
         try holder.query("SELECT pg_advisory_unlock($1)", [.int8(0x7761_646F_0001)], operation: "test")
         done.wait()
         #expect(errors.all == [])

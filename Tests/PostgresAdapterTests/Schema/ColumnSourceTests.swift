@@ -37,6 +37,21 @@ struct ColumnSourceTests {
     }
 
     /// One that is out of the spec, and stays, says so; so its way back into it is seen.
+    /// For PostgreSQL a quote with an accent upon it is a quote.
+    @Test func commentsMayHoldWhateverTheyLike() throws {
+        let table = "CREATE TABLE IF NOT EXISTS series (uid varchar(64) COLLATE \"C\" NOT NULL, PRIMARY KEY (uid));"
+        let comment = "it''\u{301}s \\\u{301} \"\u{301}; 界"
+        let after = MigrationCase.schema(
+            table + " COMMENT ON COLUMN series.uid IS '\(comment)'; COMMENT ON TABLE series IS '\(comment)'", version: 2
+        )
+        let database = try MigrationCase()
+        try database.migrate(MigrationCase.schema(table))
+        try database.migrate(after)
+        #expect(try database.objects(after) == MigrationCase.fresh(after))
+        #expect(
+            try database.value("SELECT obj_description('series'::regclass)") == "it'\u{301}s \\\u{301} \"\u{301}; 界")
+    }
+
     @Test func aColumnThatIsTakenBackSaysThatItWasOut() throws {
         let with = MigrationCase.schema(
             """
@@ -56,6 +71,7 @@ struct ColumnSourceTests {
         #expect(try database.value(comment) == "no longer filled: CodeValue (0008,0100)|mine")
         // Once.
         #expect(try database.migrate(without).count == database.migrate(without).count)
+        #expect(try database.value(comment) == "no longer filled: CodeValue (0008,0100)|mine")
         #expect(try database.store(without).plan().steps.map(\.object) == ["series.code"])
         let lines = try database.migrate(again)
         #expect(lines.contains { $0.contains("wado reindex --columns code") })

@@ -2,6 +2,7 @@ import Foundation
 import PostgresAdapter
 import PostgresTestSupport
 import Synchronization
+import TestSupport
 
 /// A database of a test, and the schemas it is brought to.
 struct MigrationCase {
@@ -63,11 +64,22 @@ final class Lines: Sendable {
     var all: [String] { lines.withLock { $0 } }
 }
 
-/// Waits until something is so, up to a minute.
-func waitUntil(_ condition: () throws -> Bool) throws -> Bool {
-    for _ in 0..<1_200 {
-        if try condition() { return true }
-        usleep(50_000)
+/// Something that goes on beside the test, on a thread of its own.
+final class Beside: Sendable {
+    private let result = Mutex<Result<Void, any Error>?>(nil)
+
+    init(_ body: @escaping @Sendable () throws -> Void) {
+        Thread.detachNewThread {
+            let result = Result { try body() }
+            self.result.withLock { $0 = result }
+        }
     }
-    return false
+
+    var isOver: Bool { result.withLock { $0 != nil } }
+
+    /// Waits for its end; throws what it threw.
+    func end() throws {
+        try eventually { isOver }
+        try result.withLock { $0 }?.get()
+    }
 }

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import PostgresAdapter
 import PostgresTestSupport
+import TestSupport
 import Testing
 
 /// Making the partitions of coming months holds nobody up.
@@ -14,7 +15,7 @@ struct MonthPartitionTests {
     }
 
     /// Without the partitions of all months.
-    private static func archive() throws -> (string: String, connection: PostgresConnection, all: Int64) {
+    static func archive() throws -> (string: String, connection: PostgresConnection, all: Int64) {
         let string = try TestPostgres.makeArchiveDatabase()
         let connection = try PostgresConnection(string)
         let all = try #require(try count(connection))
@@ -33,31 +34,21 @@ struct MonthPartitionTests {
         let (string, connection, all) = try Self.archive()
         let report = try PostgresConnection(string)
         try report.run("BEGIN; SELECT count(*) FROM wado_access_log", operation: "test")
-        let outcome = Lines()
-        let done = DispatchSemaphore(value: 0)
-        Thread.detachNewThread {
-            do {
-                try SchemaMigrator().migrate(PostgresConnection(string))
-                outcome.add("done")
-            } catch {
-                outcome.add("\(error)")
-            }
-            done.signal()
-        }
+        let start = Beside { try SchemaMigrator().migrate(PostgresConnection(string)) }
         // The server ends an insert that waits for longer than this.
         try connection.run("SET lock_timeout = '1s'", operation: "test")
-        var isEnded = false
-        while !isEnded {
-            isEnded = done.wait(timeout: .now()) == .success
+        try eventually {
+            let isOver = start.isOver
             try connection.run(
                 """
                 INSERT INTO wado_access_log (tenant_id, request_time, trace_id, worker_node_id, method, operation, status,
                     bytes_sent, duration_us)
                 VALUES ('t', '2001-01-01', gen_random_uuid(), 'n', 'GET', 'metadata', 200, 1, 1)
                 """, operation: "test")
+            return isOver
         }
         // The start goes on without them, and they are made once the report is done.
-        #expect(outcome.all == ["done"])
+        try start.end()
         #expect(try Self.count(connection) == 1)
         try report.run("ROLLBACK", operation: "test")
         try SchemaMigrator().extendPartitions(connection)
