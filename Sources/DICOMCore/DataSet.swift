@@ -122,6 +122,7 @@ public struct DataSet: Sendable {
     static func inflating(
         _ reader: InflatingReader, deflatedBytes: Int, _ transferSyntax: TransferSyntax, _ options: ReadOptions
     ) throws(DICOMError) -> DataSetTree {
+        let options = options.bounded(deflatedBytes: deflatedBytes)
         var inflated = try InflatedStart(reader, deflatedBytes: deflatedBytes, options: options)
         let storage = inflated.storage
         var parser = DataSetParser(start: 0, transferSyntax: transferSyntax, options: options)

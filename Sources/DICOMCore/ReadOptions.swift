@@ -26,7 +26,9 @@ public struct ReadOptions: Hashable, Sendable {
     public init(stopBefore: Tag? = nil) { self.stopBefore = stopBefore }
 
     /// All elements before Float (7FE0,0008), Double Float (7FE0,0009) and plain Pixel Data (7FE0,0010), without values
-    /// of more than 1 MiB. Of a deflated data set these elements may have 512 MiB, and 64 MiB without the values left out.
+    /// of more than 1 MiB. Of a deflated data set these elements may have 512 MiB with the values left out. Without them
+    /// they may have 64 MiB, but no more than 8 MiB and 64 bytes of each deflated one, and 65,536 elements and four of
+    /// each deflated byte.
     public static let header: ReadOptions = {
         var options = ReadOptions(stopBefore: Tag(0x7FE0_0008))
         options.maximumValueBytes = 1 << 20
@@ -36,4 +38,17 @@ public struct ReadOptions: Hashable, Sendable {
     }()
     /// All of it.
     public static let whole = ReadOptions()
+
+    /// The bounds of a header that was deflated to so many bytes. Deflate makes up to a thousand bytes of one, and an
+    /// empty item of eight bytes takes `Element` 32: without these, some kilobytes could fill all that is allowed to any
+    /// file. Segmentations of thousands of equal frames, the most regular headers there are, get to 40 bytes and 3
+    /// elements a byte.
+    func bounded(deflatedBytes: Int) -> ReadOptions {
+        guard stopBefore != nil else { return self }
+        var bounded = self
+        let bytes = min(deflatedBytes, 1 << 40)
+        bounded.maximumElements = min(maximumElements, 65_536 + 4 * bytes)
+        bounded.maximumKeptBytes = min(maximumKeptBytes, 8 << 20 + 64 * bytes)
+        return bounded
+    }
 }
