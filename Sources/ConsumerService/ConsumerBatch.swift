@@ -68,7 +68,7 @@ struct ConsumerBatch {
                 guard let message = item.message else { continue }
                 let letter = DeadLetter(message: message, reason: reason, detail: detail)
                 batch.deadLetters.append(letter)
-                batch.logs.problems += ConsumerProblems.rows(of: letter, node: node)
+                batch.logs.problems += letter.problems(by: ConsumerProblems.program, node: node)
             case .problem(let row): batch.receivedProblems.append(row)
             case .instance(let instance):
                 batch.logs.problems += instance.problems

@@ -25,21 +25,6 @@ enum ConsumerProblems {
         return problems.rows(of: subject, by: program, seen: context.processedTime)
     }
 
-    /// Of a message that can never succeed.
-    static func rows(of letter: DeadLetter, node: String) -> [DicomProblemMetaRow] {
-        let received = letter.message
-        let object = received.topic == .storage ? try? DicomObjectMetaRow(json: received.message.value) : nil
-        // The place in the bus, so that it is the same row when the message comes again.
-        let place = "\(received.topic.rawValue)/\(received.partition)/\(received.offset)"
-        let subject = InstanceProblems.Subject(
-            tenantID: object?.tenantID, studyUID: object?.studyUID, seriesUID: object?.seriesUID,
-            sopUID: object?.sopUID, traceID: object?.traceID ?? String(place.prefix(36)), sourceIP: object?.sourceIP,
-            sourceAE: object?.sourceAE, workerNodeID: node, createdTime: object?.createdTime ?? .now)
-        var problems = InstanceProblems()
-        problems.add(rule(letter.reason), .error, detail: "\(letter.detail) (\(place))")
-        return problems.rows(of: subject, by: program, seen: .now)
-    }
-
     /// Of a stored instance that no rows can be made of.
     /// - Parameter received: when, as far as its file says.
     static func rows(
@@ -49,11 +34,9 @@ enum ConsumerProblems {
             tenantID: instance.tenant.value, studyUID: instance.study.value, seriesUID: instance.series.value,
             sopUID: instance.instance.value, traceID: "", workerNodeID: node, createdTime: received)
         var problems = InstanceProblems()
-        problems.add(rule(reason), .error, detail: detail)
+        problems.add(DeadLetter.rule(reason), .error, detail: detail)
         return problems.rows(of: subject, by: program, seen: .now)
     }
-
-    private static func rule(_ reason: String) -> String { reason.map { $0 == "_" ? "-" : String($0) }.joined() }
 
     /// Looks whether Pixel Data is all there, and as long as the image's attributes say; without reading it.
     private static func addPixelData(

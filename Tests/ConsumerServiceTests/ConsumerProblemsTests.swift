@@ -154,6 +154,41 @@ struct ConsumerProblemsTests {
         #expect(try fixture.letters.list(limit: 1).first?.message.topic == .problem)
     }
 
+    /// What fails again is the problem that it was, seen later; what fails otherwise is another one, and the first is over;
+    /// whether or not the message tells of which instance it is.
+    @Test func aMessageThatIsReplayedIsNoSecondProblem() throws {
+        let fixture = try ArchiveFixture()
+        let problems = PostgresProblems(pool: fixture.pool)
+        let service = fixture.service()
+        try service.start()
+        defer { service.stop() }
+        let missing = Instance(sop: "1.9.1")
+        try fixture.publish([fixture.event(missing), Message(key: "k", value: Array("{}".utf8))])
+        try fixture.bus.makeProducer().publish([Message(key: "k", value: Array("[]".utf8))], to: .problem)
+        func places() throws -> Set<String> { Set(try fixture.letters.list(limit: 10).map { "\($0.message.offset)" }) }
+        func open() throws -> [String: Timestamp] {
+            let rows = try problems.page(ProblemFilter(), after: nil, limit: 10)
+            return Dictionary(
+                uniqueKeysWithValues: rows.map { ("\($0.rule) \($0.sopUID) \($0.occasion)", $0.updatedTime) })
+        }
+        try eventually { try fixture.letters.count() == 3 }
+        let before = try open()
+        #expect(before.count == 3)
+
+        #expect(try fixture.letters.replay(reason: nil, limit: 10) == 3)
+        try eventually { try fixture.letters.count() == 3 && open().count == 3 }
+        try eventually { try fixture.bus.lag(group: "dicom-consumer-group", topic: .problem) == 0 }
+        let after = try open()
+        #expect(Set(after.keys) == Set(before.keys))
+        for (problem, time) in before { #expect(try #require(after[problem]) > time) }
+
+        try fixture.put([1, 2, 3], at: try #require(missing.identity))
+        #expect(try fixture.letters.replay(reason: "file_missing", limit: 10) == 1)
+        try eventually { try fixture.letters.counts()["file_unreadable"] == 1 && open().count == 3 }
+        try eventually { try fixture.bus.lag(group: "dicom-consumer-group", topic: .problem) == 0 }
+        #expect(try Set(open().keys).subtracting(before.keys) == ["file-unreadable \(missing.sop) "])
+    }
+
     /// An instance with very many problems has a bounded number of rows, and one that says how many more.
     @Test func theProblemsOfAnInstanceAreBounded() throws {
         let fixture = try ArchiveFixture()

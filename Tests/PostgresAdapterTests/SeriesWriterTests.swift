@@ -184,11 +184,11 @@ struct SeriesWriterTests {
     @Test func deadLettersAreReplayedToTheBusThatIsInUse() throws {
         final class Producer: EventProducer {
             struct Down: Error {}
-            let messages = Mutex<[[UInt8]]>([])
+            let messages = Mutex<[Topic: [[UInt8]]]>([:])
             let isDown = Mutex(true)
             func publish(_ messages: [Message], to topic: Topic) throws {
                 if isDown.withLock({ $0 }) { throw Down() }
-                self.messages.withLock { $0 += messages.map(\.value) }
+                self.messages.withLock { $0[topic, default: []] += messages.map(\.value) }
             }
             func close() {}
         }
@@ -199,7 +199,9 @@ struct SeriesWriterTests {
         for value in [UInt8(1), 2, 1] {
             let message = ReceivedMessage(
                 topic: .storage, partition: 0, offset: 7, message: Message(key: "k", value: [value]))
-            batch.deadLetters.append(DeadLetter(message: message, reason: "a", detail: ""))
+            let letter = DeadLetter(message: message, reason: "a", detail: "")
+            batch.deadLetters.append(letter)
+            batch.logs.problems += letter.problems(by: "p", node: "n")
         }
         try store.write(batch)
         #expect(try letters.count() == 2)
@@ -208,6 +210,16 @@ struct SeriesWriterTests {
         producer.isDown.withLock { $0 = false }
         #expect(try letters.replay(reason: nil, limit: 10) == 2)
         #expect(try letters.count() == 0)
-        #expect(producer.messages.withLock { $0.sorted { $0[0] < $1[0] } } == [[1], [2]])
+        let published = producer.messages.withLock { $0 }
+        #expect(published[.storage]?.sorted { $0[0] < $1[0] } == [[1], [2]])
+        // With them what clears their problems, wherever those are listed.
+        let cleared = try (published[.problem] ?? []).map { try DicomProblemMetaRow(json: $0) }
+        let open = Dictionary(grouping: batch.logs.problems, by: \.occasion).compactMapValues {
+            $0.map(\.updatedTime).max()
+        }
+        #expect(cleared.count == 2 && Set(cleared.map(\.occasion)) == Set(open.keys))
+        for row in cleared {
+            #expect(row.state == "cleared" && row.updatedTime > open[row.occasion] ?? row.updatedTime)
+        }
     }
 }

@@ -1,4 +1,6 @@
 public import Archive
+import ArchiveSchema
+import ServiceKit
 
 /// The messages that could never succeed, in the table `bus_dead_letter`: one row for each, until it is replayed.
 public final class PostgresDeadLetters: Sendable {
@@ -70,18 +72,25 @@ public final class PostgresDeadLetters: Sendable {
                 SELECT topic, partition, "offset", key, value, reason, detail FROM bus_dead_letter
                 ORDER BY failed_time, topic, partition, "offset" LIMIT $1
                 """, [.int8(Int64(limit))], operation: "list dead letters")
-            return (0..<result.rowCount).compactMap { row in
-                guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { return nil }
-                let message = Message(key: result.string(row, 3) ?? "", value: result.bytes(row, 4) ?? [])
-                return DeadLetter(
-                    message: ReceivedMessage(
-                        topic: topic, partition: Int(result.integer(row, 1) ?? 0),
-                        offset: result.integer(row, 2) ?? 0, message: message),
-                    reason: result.string(row, 5) ?? "", detail: result.string(row, 6) ?? "")
-            }
+            return Self.letters(result)
         }
     }
 
+    /// From rows of topic, partition, offset, key, value, reason and detail.
+    private static func letters(_ result: PostgresResult) -> [DeadLetter] {
+        (0..<result.rowCount).compactMap { row in
+            guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { return nil }
+            let message = Message(key: result.string(row, 3) ?? "", value: result.bytes(row, 4) ?? [])
+            return DeadLetter(
+                message: ReceivedMessage(
+                    topic: topic, partition: Int(result.integer(row, 1) ?? 0), offset: result.integer(row, 2) ?? 0,
+                    message: message),
+                reason: result.string(row, 5) ?? "", detail: result.string(row, 6) ?? "")
+        }
+    }
+
+    /// Publishes them again, with what clears their problems: whatever fails once more opens its problem once more.
+    ///
     /// Publishing and removing are one transaction; with another bus than the embedded one, what was published may stay
     /// here, and be replayed once more, when the database fails in between.
     public func replay(reason: String?, limit: Int) throws -> Int {
@@ -94,26 +103,51 @@ public final class PostgresDeadLetters: Sendable {
                             SELECT ctid FROM bus_dead_letter
                             WHERE (reason = $1::text OR $1::text IS NULL) AND topic = ANY ($3::text[])
                             ORDER BY failed_time, topic, partition, "offset" LIMIT $2 FOR UPDATE SKIP LOCKED))
-                        RETURNING topic, partition, "offset", key, value, failed_time
+                        RETURNING topic, partition, "offset", key, value, reason, detail, failed_time
                     )
-                    SELECT topic, key, value FROM gone ORDER BY failed_time, topic, partition, "offset"
+                    SELECT topic, partition, "offset", key, value, reason, detail FROM gone
+                    ORDER BY failed_time, topic, partition, "offset"
                     """,
                     [
                         reason.map { .text($0) } ?? .null, .int8(Int64(limit)),
                         .textArray(Topic.allCases.map(\.rawValue)),
                     ], operation: "replay")
-                var messages: [Topic: [Message]] = [:]
-                for row in 0..<result.rowCount {
-                    guard let topic = result.string(row, 0).flatMap(Topic.init(rawValue:)) else { continue }
-                    messages[topic, default: []].append(
-                        Message(key: result.string(row, 1) ?? "", value: result.bytes(row, 2) ?? []))
+                let letters = Self.letters(result)
+                var messages = Dictionary(grouping: letters.map(\.message), by: \.topic).mapValues {
+                    $0.map(\.message)
                 }
+                let cleared = try Self.clearing(letters, connection).map(\.message)
+                if !cleared.isEmpty { messages[.problem, default: []] += cleared }
                 for topic in Topic.allCases {
                     guard let messages = messages[topic] else { continue }
                     try publish(messages, to: topic, connection)
                 }
                 return result.rowCount
             }
+        }
+    }
+
+    /// The rows that clear the open problems that these letters are. They are only just later than those: what fails
+    /// again is later still, in whatever order the two arrive, and whosever clock is ahead.
+    private static func clearing(
+        _ letters: [DeadLetter], _ connection: PostgresConnection
+    ) throws(PostgresError) -> [DicomProblemMetaRow] {
+        let rows = letters.flatMap { $0.problems(by: "wado replay", node: "") }
+        let key: [KeyPath<DicomProblemMetaRow, String>] = [
+            \.tenantID, \.studyUID, \.seriesUID, \.sopUID, \.occasion, \.rule,
+        ]
+        let open = try connection.queryOnce(
+            """
+            SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM dicom_problem_meta p
+            WHERE state = '\(ProblemState.open.rawValue)'
+                AND (tenant_id, study_uid, series_uid, sop_uid, occasion, rule) IN (
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]))
+            """,
+            key.map { column in .textArray(rows.map { $0[keyPath: column] }) },
+            operation: "look for problems of dead letters")
+        return open.problems.map { row in
+            let time = Timestamp(microsecondsSince1970: row.updatedTime.microsecondsSince1970 &+ 1)
+            return row.cleared(by: "wado replay", version: Program.version, at: time)
         }
     }
 

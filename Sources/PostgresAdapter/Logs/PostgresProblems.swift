@@ -67,13 +67,10 @@ public final class PostgresProblems: Sendable {
 
     private func rows(_ clause: String, _ values: [PostgresValue]) throws -> [DicomProblemMetaRow] {
         try pool.retryingOnce { connection throws(PostgresError) in
-            let result = try connection.queryOnce(
+            try connection.queryOnce(
                 "SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM dicom_problem_meta \(clause)", values,
-                operation: "list problems")
-            return (0..<result.rowCount).compactMap { row in
-                // Made by the very columns that it reads.
-                result.bytes(row, 0).flatMap { try? DicomProblemMetaRow(json: $0) }
-            }
+                operation: "list problems"
+            ).problems
         }
     }
 }
@@ -139,6 +136,11 @@ extension PostgresValue {
 }
 
 extension PostgresResult {
+    /// Of the first column, which is a `jsonExpression`: made by the very columns that it reads.
+    var problems: [DicomProblemMetaRow] {
+        (0..<rowCount).compactMap { row in bytes(row, 0).flatMap { try? DicomProblemMetaRow(json: $0) } }
+    }
+
     /// The value of a `timestamp with time zone` column; nil for NULL.
     func timestamp(_ row: Int, _ column: Int) -> Timestamp? {
         integer(row, column).map {

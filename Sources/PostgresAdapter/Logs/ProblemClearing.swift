@@ -22,17 +22,14 @@ enum ProblemClearing {
         _ connection: PostgresConnection, after logs: LogRows
     ) throws(PostgresError) -> [DicomProblemMetaRow] {
         if logs.objects.isEmpty { return [] }
-        let result = try connection.query(
+        return try connection.query(
             """
             SELECT \(DicomProblemMetaRow.table.jsonExpression) FROM (
                 SELECT DISTINCT p.* FROM dicom_problem_meta p
                 JOIN \(RowStage.objects.stageName) o ON \(isOfInstance)
                 WHERE p.state = '\(ProblemState.cleared.rawValue)') cleared
-            """, operation: "clear problems")
-        // Made by the very columns that it reads.
-        return (0..<result.rowCount).compactMap { row in
-            result.bytes(row, 0).flatMap { try? DicomProblemMetaRow(json: $0) }
-        }
+            """, operation: "clear problems"
+        ).problems
     }
 
     /// Of the instance, whether it was refused or stored; not what happened after its reception.
