@@ -28,14 +28,23 @@ struct KafkaEventBusTests {
     @Test func wakesWhenPublished() throws { try contract().wakesWhenPublished() }
 }
 
-/// The part of the contract that librdkafka's imitation of a cluster keeps to, where there is no broker.
+/// The contract on librdkafka's imitation of a cluster, where there is no broker. It serves all of it.
 @Suite(.serialized, .enabled(if: !TestKafka.isAvailable, "a real broker is tested instead of a mock cluster"))
 struct MockClusterTests {
-    @Test func losesNothingWithManyProducers() throws {
+    private func check(_ body: (EventBusContract) throws -> Void) throws {
         let cluster = try MockCluster()
-        try contractOfBus(cluster.configuration()).losesNothingWithManyProducers()
+        try body(contractOfBus(cluster.configuration()))
         withExtendedLifetime(cluster) {}
     }
+
+    @Test func keepsOrderOfKeys() throws { try check { try $0.keepsOrderOfKeys() } }
+    @Test func deliversAgainAfterCrash() throws { try check { try $0.deliversAgainAfterCrash() } }
+    @Test func sharesPartitions() throws { try check { try $0.sharesPartitions() } }
+    @Test func takesOverFromTheDead() throws { try check { try $0.takesOverFromTheDead() } }
+    @Test func losesNothingWithManyProducers() throws { try check { try $0.losesNothingWithManyProducers() } }
+    @Test func carriesLargeMessages() throws { try check { try $0.carriesLargeMessages() } }
+    @Test func keepsGroupsApart() throws { try check { try $0.keepsGroupsApart() } }
+    @Test func wakesWhenPublished() throws { try check { try $0.wakesWhenPublished() } }
 }
 
 private func contractOfBus(_ configuration: KafkaConfiguration) -> EventBusContract {

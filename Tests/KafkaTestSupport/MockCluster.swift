@@ -33,6 +33,8 @@ public final class MockCluster: @unchecked Sendable {
         let brokers = rd_kafka_mock_cluster_bootstraps(cluster).map { String(cString: $0) } ?? ""
         var configuration = TestKafka.configuration(brokers: brokers)
         configuration.createsTopics = false
+        // It lets the first member of a group wait for 3 s, and forgets whoever waits for longer than a session.
+        configuration.sessionMilliseconds = 6_000
         for topic in Topic.allCases {
             rd_kafka_mock_topic_create(
                 cluster, configuration.topicPrefix + topic.rawValue, Int32(configuration.partitions), 1)
