@@ -243,7 +243,8 @@ def test_stopped_is_final(db, kafka):
     load = Load(db, kafka).send({"k": "a"}).start()
     load.rows(1)
     db.execute("STOP ROUTINE LOAD FOR j")
-    assert db.job("j", True)["State"] == "STOPPED"
+    job = db.job("j", True)
+    assert (job["State"], job["ReasonOfStateChanged"]) == ("STOPPED", "")
     assert "There is not operable routine load job with name j" in db.refused("RESUME ROUTINE LOAD FOR j")
 
 
@@ -301,6 +302,18 @@ def test_too_many_error_rows_pause(db, kafka):
     load.send({"k": "d"})
     job = load.rows(5)
     assert (job["State"], job["Statistic"]["errorRowsAfterResumed"], job["ReasonOfStateChanged"]) == ("RUNNING", 0, "")
+
+
+def test_error_rows_count_beyond_a_pause(db, kafka):
+    """The window of max_error_number is not begun anew when somebody pauses and resumes the job."""
+    load = Load(db, kafka, properties=JSON + '"max_error_number" = "1"').send({"k": None}).start()
+    load.rows(1)
+    db.execute("PAUSE ROUTINE LOAD FOR j")
+    db.execute("RESUME ROUTINE LOAD FOR j")
+    load.send({"k": "a"})
+    assert load.rows(2)["Statistic"]["errorRowsAfterResumed"] == 1
+    load.send({"k": None})
+    assert "code=errCode = 102" in db.await_state("j", "PAUSED")["ReasonOfStateChanged"]
 
 
 def test_no_error_row_is_allowed_by_default(db, kafka):

@@ -94,12 +94,14 @@ class Job:
         elif state in FINAL:
             self.ended, self.reason = now, reason
         elif state == "NEED_SCHEDULE":
-            self.reason, self.paused, self.errors_after_resume, self.window_rows, self.window_errors = None, None, 0, 0, 0
+            self.reason, self.paused = None, None
 
     def count(self, rows, errors):
-        """True when the error rows are too many; then the counters start again (src: RoutineLoadJob.java)."""
+        """True when the error rows are too many; then the counters start again (src: RoutineLoadJob.java,
+        updateNumOfData). Pausing and resuming leaves them alone (executePause, executeNeedSchedule)."""
         self.window_rows += rows
         self.window_errors += errors
+        self.errors_after_resume = self.window_errors
         too_many = self.window_errors > int(self.setting("max_error_number")) or \
             self.window_rows and self.window_errors / self.window_rows > float(self.setting("max_filter_ratio"))
         if too_many or self.window_rows > int(self.setting("max_batch_rows")) * 10:
@@ -112,6 +114,7 @@ class Job:
               "OtherMsg User Comment").split()
 
     def show(self, log_url):
+        told = self.reason and self.state in ("PAUSED", "CANCELLED")      # src: RoutineLoadJob.java, getStateReason
         return {
             "Id": str(self.id), "Name": self.name, "CreateTime": self.created, "PauseTime": self.paused or None,
             "EndTime": self.ended, "DbName": self.db, "TableName": self.table, "IsMultiTable": "false",
@@ -124,7 +127,7 @@ class Job:
             "Statistic": json.dumps(self.statistic()), "Progress": json.dumps(self.show_progress()),
             "Lag": json.dumps({p: self.latest.get(p, -1) - n if self.latest.get(p, -1) >= n else
                                -1 if p not in self.latest else 0 for p, n in self.progress.items()}),
-            "ReasonOfStateChanged": "ErrorReason{code=errCode = %d, msg='%s'}" % tuple(self.reason) if self.reason else "",
+            "ReasonOfStateChanged": "ErrorReason{code=errCode = %d, msg='%s'}" % tuple(self.reason) if told else "",
             "ErrorLogUrls": ", ".join(log_url(name) for name in self.logs), "OtherMsg": self.other, "User": self.user,
             "Comment": self.comment}
 

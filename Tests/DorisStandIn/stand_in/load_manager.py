@@ -219,6 +219,7 @@ class LoadManager:
         for job in self.many(session) if all_ else [self.operable(session, r)]:
             if job.state != "PAUSED":
                 continue            # of a job that runs: nothing happens
+            job.errors_after_resume = 0         # by hand only (src: RoutineLoadManager.java, resumeRoutineLoadJob)
             self.change(job, "NEED_SCHEDULE")
 
     def stop_job(self, session, r):

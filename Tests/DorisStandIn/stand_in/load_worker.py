@@ -277,7 +277,6 @@ class Worker(threading.Thread):
                 job.latest[p] = max(end, job.progress[p])
         job.total += total
         job.errors += len(reasons)
-        job.errors_after_resume += len(reasons)
         job.unselected += unselected
         job.committed += 1
         job.milliseconds += int((time.monotonic() - begin) * 1000)
