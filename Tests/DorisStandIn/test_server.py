@@ -102,6 +102,32 @@ def test_select(doris):
     assert doris.value("SELECT COUNT(*) FROM %s.t" % doris.database) == 4
 
 
+@pytest.mark.parametrize("expression, value", [
+    ("RIGHT('Hello doris', 5)", "doris"), ("RIGHT('Hello doris', -7)", "doris"), ("LEFT('Hello doris', -5)", ""),
+    ("SUBSTRING('abc1', -2)", "c1"), ("SUBSTRING('abc1', 0)", ""), ("SUBSTRING('abc1def', 2, 2)", "bc"),
+    ("TRIM('ababccaab', 'ab')", "cca"), ("LTRIM('ababccaab', 'ab')", "ccaab"), ("RTRIM('ababccaab', 'ab')", "ababcca"),
+    ("LENGTH('中国')", 6), ("CHAR_LENGTH('中国')", 2), ("NULLIF(1, 1)", None), ("CONCAT('a', NULL, 'c')", None),
+    ("DATE_TRUNC('2010-12-02 19:28:30', 'second')", "2010-12-02 19:28:30"),
+    ("DATE_TRUNC('2010-12-02 19:28:30', 'minute')", "2010-12-02 19:28:00"),
+    ("DATE_TRUNC('hour', '2010-12-02 19:28:30')", "2010-12-02 19:00:00"),
+    ("DATE_TRUNC('2023-4-05 19:28:30', 'week')", "2023-04-03 00:00:00"),
+    ("DATE_TRUNC('2010-12-02 19:28:30', 'quarter')", "2010-10-01 00:00:00"),
+    # `!` binds strongest, NOT weaker than a comparison
+    ("!1 = 0", 1), ("NOT 1 = 0", 1), ("!0 + 1", 2), ("NULL <=> NULL", 1), ("TRUE OR NULL", 1), ("FALSE AND NULL", 0),
+    ("NULL = NULL", None), ("7 DIV 2", 3), ("1 / 0", None), ("7 % 0", None)])
+def test_expressions(doris, expression, value):
+    """Most are the examples of Doris' manual."""
+    assert doris.value("SELECT %s AS x" % expression) in (value, str(value) if REAL else value)
+
+
+def test_units_and_columns_that_are_not_there(doris):
+    assert "date_trunc function time unit param only support argument is year|quarter" in \
+        doris.refused("SELECT DATE_TRUNC('2010-12-02 19:28:30', 'quar')")
+    doris.execute(TABLE)
+    assert "Unknown column 'nix' in target table." in doris.refused("INSERT INTO t (k, nix) VALUES ('a', 1)")
+    assert "Insert has filtered data in strict mode" in doris.refused("INSERT INTO t VALUES (NULL, 'x', 1)") or REAL
+
+
 def test_like(doris):
     doris.execute(TABLE)
     doris.execute("CREATE TABLE u LIKE t")

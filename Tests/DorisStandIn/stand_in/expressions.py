@@ -2,6 +2,9 @@
 
 A small part of Doris' functions; one that is not here is refused by name, as Doris refuses a function that it does not
 know, but saying that it is the stand-in that lacks it.
+
+doc: pages of sql-manual/, of version 3.x unless it says otherwise: basic-element/ (literal/, operators/, nulls.md) and
+sql-functions/scalar-functions/. src: nereids/catalog/FunctionRegistry.java, be/src/vec/functions/divide.cpp.
 """
 
 import re
@@ -11,6 +14,7 @@ from . import datatypes, values
 from .errors import DorisError, StandInGap
 from .reader import Reader, unquote
 
+# doc: basic-element/operators/operator-precedence.md. NOT is weaker than a comparison, `!` stronger than all.
 PRECEDENCE = {"OR": 1, "||": 1, "XOR": 2, "AND": 3, "&&": 3, "=": 5, "==": 5, "<=>": 5, "<>": 5, "!=": 5, "<": 5, "<=": 5,
               ">": 5, ">=": 5, "+": 7, "-": 7, "*": 8, "/": 8, "%": 8, "DIV": 8}
 
@@ -39,6 +43,7 @@ class ExpressionReader(Reader):
             left = ("binary", op, left, self.tree(strength))
 
     def predicate(self, left):
+        """doc: basic-element/operators/conditional-operators/comparison-operators.md, pattern-matching-operators.md"""
         if self.accept("IS"):
             negated = self.accept("NOT")
             word = self.take().word
@@ -65,8 +70,10 @@ class ExpressionReader(Reader):
 
     def prefix(self):
         token = self.take()
-        if token.word == "NOT" or token.text == "!":
+        if token.word == "NOT":
             return ("not", self.tree(4))
+        if token.text == "!":
+            return ("not", self.tree(9))
         if token.text == "-":
             return ("binary", "-", ("literal", 0), self.tree(9))
         if token.text == "+":
@@ -107,6 +114,7 @@ class ExpressionReader(Reader):
             arguments.append(self.tree())
             self.accept_op(",")
         if name not in FUNCTIONS and name not in ("NOW", "CURRENT_TIMESTAMP", "CURDATE", "CURRENT_DATE", "UTC_TIMESTAMP"):
+            # src: nereids/catalog/FunctionRegistry.java (findFunctionBuilder)
             raise DorisError("Can not found function '%s' (the stand-in knows few; Doris may have it)" % written)
         return ("call", name, arguments)
 
@@ -147,13 +155,30 @@ def text(v):
 
 
 def on_text(function):
+    """NULL for any NULL, as the pages of all these functions have it."""
     return lambda *a: None if any(v is None for v in a) else function(*map(values.as_text, a))
 
 
 def substring(string, start, length="1000000000"):
+    """doc: string-functions/substring.md: from 1, from the end when negative, nothing at 0."""
     start, length = int(start), int(length)
     begin = start - 1 if start > 0 else len(string) + start
     return string[begin:begin + length] if start and begin >= 0 else ""
+
+
+def right(string, count):
+    """doc: string-functions/strright.md: a negative count is the place, from 1, where the rest begins."""
+    count = int(count)
+    return string[-count:] if count > 0 else string[-count - 1:] if count else ""
+
+
+def trimmed(string, what, left=True, right=True):
+    """doc: string-functions/trim.md, ltrim.md, rtrim.md: a whole text is taken off, as often as it stands there."""
+    while what and left and string.startswith(what):
+        string = string[len(what):]
+    while what and right and string.endswith(what):
+        string = string[:-len(what)]
+    return string
 
 
 def as_moment(v, digits=6):
@@ -166,6 +191,7 @@ def as_moment(v, digits=6):
 
 
 def as_date(v):
+    """doc: date-time-functions/to-date.md, date.md"""
     at = as_moment(v)
     return None if at is None else values.show_date(at)
 
@@ -174,22 +200,32 @@ def first(*a):
     return next((v for v in a if v is not None), None)
 
 
+UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second")
+
+
 def unit(v, name):
+    """doc: date-time-functions/date-trunc.md, which takes its arguments in both orders."""
+    if values.as_text(v) in UNITS:
+        v, name = name, v
+    if name not in UNITS:
+        raise DorisError("date_trunc function time unit param only support argument is " + "|".join(UNITS))
     at = as_moment(v)
     return None if at is None else values.show_moment(values.date_trunc(values.show_moment(at, 6), name), 0)
 
 
+# doc: conditional-functions/if.md, ifnull.md, and of the newest version coalesce.md, nullif.md, and string-functions/
+# length.md (bytes), char-length.md; concat.md, replace.md, strleft.md.
 FUNCTIONS = {
     "IF": lambda c, a, b: a if truth(c) else b,
     "IFNULL": first, "NVL": first, "COALESCE": first,
     "NULLIF": lambda a, b: None if compare("=", a, b) else a,
     "CONCAT": on_text(lambda *a: "".join(a)),
     "UPPER": on_text(str.upper), "LOWER": on_text(str.lower),
-    "TRIM": on_text(lambda s: s.strip(" ")), "LTRIM": on_text(lambda s: s.lstrip(" ")),
-    "RTRIM": on_text(lambda s: s.rstrip(" ")),
+    "TRIM": on_text(lambda s, what=" ": trimmed(s, what)), "LTRIM": on_text(lambda s, what=" ": trimmed(s, what, right=False)),
+    "RTRIM": on_text(lambda s, what=" ": trimmed(s, what, left=False)),
     "LENGTH": on_text(lambda s: len(s.encode())), "CHAR_LENGTH": on_text(len),
     "SUBSTRING": on_text(substring), "SUBSTR": on_text(substring),
-    "LEFT": on_text(lambda s, n: s[:max(int(n), 0)]), "RIGHT": on_text(lambda s, n: s[-int(n):] if int(n) > 0 else ""),
+    "LEFT": on_text(lambda s, n: s[:max(int(n), 0)]), "RIGHT": on_text(right),
     "REPLACE": on_text(str.replace),
     "DATE": as_date, "TO_DATE": as_date, "DATE_TRUNC": unit,
 }
@@ -212,6 +248,7 @@ def truth(v):
 
 
 def compare(op, a, b):
+    """doc: basic-element/operators/conditional-operators/comparison-operators.md: unknown where one is, but for <=>."""
     if op == "<=>":
         return int(a == b if a is None or b is None else compare("=", a, b))
     if a is None or b is None:
@@ -225,6 +262,7 @@ def compare(op, a, b):
 
 
 def arithmetic(op, a, b):
+    """doc: basic-element/nulls.md: NULL with NULL. src: be/src/vec/functions/divide.cpp: NULL when divided by 0."""
     a, b = number(a), number(b)
     if a is None or b is None:
         return None
@@ -239,6 +277,7 @@ def arithmetic(op, a, b):
 
 
 def like(v, pattern):
+    """doc: basic-element/operators/conditional-operators/pattern-matching-operators.md"""
     if v is None or pattern is None:
         return None
     out, i = "", 0
@@ -254,6 +293,7 @@ def like(v, pattern):
 
 
 def logic(op, a, b):
+    """doc: basic-element/operators/conditional-operators/logical-operators.md, its tables of truth"""
     a, b = truth(a), truth(b)
     if op in ("AND", "&&"):
         return 0 if a is False or b is False else None if a is None or b is None else 1
@@ -298,6 +338,7 @@ def evaluate(tree, row, context):
 
 
 def call(name, arguments, context):
+    """doc: date-time-functions/current-timestamp.md, curdate.md, utc-timestamp.md"""
     if name in ("NOW", "CURRENT_TIMESTAMP"):
         return values.show_moment(context.now, int(arguments[0]) if arguments else 0)
     if name in ("CURDATE", "CURRENT_DATE"):
@@ -307,4 +348,5 @@ def call(name, arguments, context):
     try:
         return FUNCTIONS[name](*arguments)
     except TypeError:
+        # src: nereids/catalog/FunctionRegistry.java
         raise DorisError("Can not found function '%s' which has %d arity" % (name, len(arguments))) from None

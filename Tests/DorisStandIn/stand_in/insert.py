@@ -1,8 +1,18 @@
-"""INSERT INTO ... VALUES: for a few rows of a test, in strict mode as by default (enable_insert_strict)."""
+"""INSERT INTO ... VALUES: for a few rows of a test, in strict mode as by default (enable_insert_strict).
+
+doc: sql-manual/sql-statements/data-modification/DML/INSERT.md, data-operate/transaction.md (error 5025); src:
+nereids/trees/plans/commands/insert/InsertUtils.java (normalizePlan), AbstractInsertExecutor.java (checkStrictMode),
+nereids/rules/analysis/BindSink.java (sequence column, defaults).
+"""
 
 from . import expressions, storage, values
 from .errors import DorisError, StandInGap
 from .protocol import Done
+
+
+def filtered(reason):
+    """A row that is left out fails the whole statement; Doris has the reason in a log only."""
+    return DorisError("Insert has filtered data in strict mode. " + reason, 5025)
 
 
 def insert(session, r):
@@ -14,7 +24,7 @@ def insert(session, r):
     names = r.name_list() if r.at_op("(") else [c.name for c in table.columns]
     for n in names:
         if table.column(n) is None:
-            raise DorisError("column %s is not found in table %s" % (n, table.name))
+            raise DorisError("Unknown column '%s' in target table." % n)
     if not r.accept("VALUES"):
         raise StandInGap("INSERT INTO ... SELECT")
     if len({n.lower() for n in names}) != len(names):
@@ -39,7 +49,7 @@ def insert(session, r):
         for row in rows:
             reason = partitioner.place(row)
             if reason:
-                raise DorisError("Insert has filtered data in strict mode. " + reason)
+                raise filtered(reason)
         storage.write(sql, table, rows)
     return Done(len(rows))
 
@@ -58,7 +68,7 @@ def one_row(reader, table, names, context):
         try:
             row[c.name] = values.convert(value, c.type, context.zone)
         except values.NotConvertible:
-            raise DorisError("Insert has filtered data in strict mode. column(%s) value is incorrect" % c.name) from None
+            raise filtered("column(%s) value is incorrect" % c.name) from None
         if i + 1 < len(names) and not reader.accept_op(","):
             raise DorisError("Column count doesn't match value count")
     if not reader.at_op(")"):
@@ -66,9 +76,8 @@ def one_row(reader, table, names, context):
     reader.take(")")
     for c in table.columns:
         if row[c.name] is None and not c.nullable:
-            raise DorisError("Insert has filtered data in strict mode. column_name[%s], null value for not null column, "
-                             "type=%s" % (c.name, c.type.sql().upper()))
-        reason = values.too_long(row[c.name], c.type)
-        if reason:
-            raise DorisError("Insert has filtered data in strict mode. column_name[%s], %s" % (c.name, reason))
+            raise filtered("column_name[%s], null value for not null column, type=%s" % (c.name, c.type.sql().upper()))
+        if values.too_long(row[c.name], c.type):
+            # src: BindSink.java (getOutputProjectByCoercion) casts it, which cuts it; not what a load does
+            raise StandInGap("INSERT of a text that is too long for %s, which Doris may cut" % c.name)
     return row

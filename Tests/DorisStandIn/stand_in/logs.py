@@ -1,4 +1,7 @@
-"""The address behind ErrorLogUrls: GET /api/_load_error_log?file=NAME, as a backend of Doris answers it."""
+"""The address behind ErrorLogUrls: GET /api/_load_error_log?file=NAME, as a backend of Doris answers it.
+
+doc: sql-manual/sql-statements/data-modification/DML/INSERT.md shows one (`url: http://..`).
+"""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,4 +1,9 @@
-"""SELECT over one table: names are checked, then SQLite runs it over the table's view."""
+"""SELECT over one table: names are checked, then SQLite runs it over the table's view.
+
+Order of clauses: src: fe/fe-core/src/main/antlr4/org/apache/doris/nereids/DorisParser.g4 (querySpecification). What
+SQLite has otherwise than Doris is brought to Doris' here (<=>, ==, &&), or refused as a gap (`||` is OR there and joins
+texts here; doc: sql-manual/basic-element/operators/operator-precedence.md).
+"""
 
 import re
 
@@ -155,6 +160,7 @@ class Writer:
             return storage.quoted(found[0])
         if name.lower() in self.labels:
             return storage.quoted(name)
+        # test: Doris' regression test not_found_column_not_fall_back, of a column in the select list
         raise DorisError("Unknown column '%s' in 'table list' in PROJECT clause" % name)
 
     def literal(self, text):

@@ -1,10 +1,16 @@
-"""Reads checked tokens into definitions. The syntax itself is checked before by doris_check."""
+"""Reads checked tokens into definitions. The syntax itself is checked before by doris_check.
+
+What follows what: src: fe/fe-core/src/main/antlr4/org/apache/doris/nereids/DorisParser.g4; doc: sql-manual/
+sql-statements/table-and-view/table/CREATE-TABLE.md.
+"""
 
 from . import datatypes
 from .doris_check import Parser, SyntaxProblem, statements
 from .errors import DorisError
 from .schema import Column, Partitioning, Table
 
+# doc: sql-manual/basic-element/literal/string-literal.md; src: nereids/parser/LogicalPlanBuilderAssistant.java
+# (escapeBackSlash)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
 
 
@@ -38,7 +44,8 @@ def split(text):
 
 
 def check(tokens):
-    """Refuses what Doris' parser refuses. A comma after the last column is taken, as since Doris 2.1."""
+    """Refuses what Doris' parser refuses. A comma after the last column is taken, as since Doris 2.1 (apache/doris pull
+    request 29167; doc: table-design/schema-change.md has an example)."""
     try:
         Parser(tokens, allow_trailing_comma=True).statement()
     except SyntaxProblem as problem:

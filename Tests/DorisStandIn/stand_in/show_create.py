@@ -1,4 +1,4 @@
-"""SHOW CREATE TABLE: text that can be run again."""
+"""SHOW CREATE TABLE: text that can be run again (doc: sql-manual/sql-statements/table-and-view/table/SHOW-CREATE-TABLE.md)."""
 
 from . import information
 

@@ -260,4 +260,6 @@ def date_trunc(text, unit):
         return datetime(start.year, start.month, start.day)
     if unit == "day":
         return datetime(at.year, at.month, at.day)
-    return at.replace(minute=0, second=0, microsecond=0)
+    if unit == "hour":
+        return at.replace(minute=0, second=0, microsecond=0)
+    return at.replace(second=0 if unit == "minute" else at.second, microsecond=0)
