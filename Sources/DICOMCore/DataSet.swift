@@ -261,12 +261,10 @@ public struct DataSet: Sendable {
     /// The private element `(group,xxee)` whose block is reserved by this creator (PS3.5 7.8.1).
     public func privateElement(group: UInt16, creator: String, element: UInt8) -> Element? {
         guard group & 1 == 1 else { return nil }
-        for reservation in elements
-        where reservation.tag.group == group && (0x10...0xFF).contains(reservation.tag.element) {
+        for reservation in elements where reservation.tag.group == group && reservation.tag.isPrivateCreator {
             guard string(of: reservation) == creator else { continue }
             // One creator may have several blocks.
-            let tag = Tag(group: group, element: reservation.tag.element << 8 | UInt16(element))
-            if let element = self.element(tag) { return element }
+            if let element = self.element(reservation.tag.inBlock(UInt16(element))) { return element }
         }
         return nil
     }

@@ -92,7 +92,7 @@ struct ElementIndex: @unchecked Sendable {
     private func vrWithoutRow(_ tag: Tag) -> VR {
         if tag.group == 0, let vr = CommandElements.vr(of: tag.element) { return vr }
         if tag.element == 0 { return .ul }
-        if tag.isPrivate { return (0x10...0xFF).contains(tag.element) ? .lo : .un }
+        if tag.isPrivate { return tag.isPrivateCreator ? .lo : .un }
         return findRepeating(tag).map { withLine($0) { $0.defaultVR } } ?? .un
     }
 

@@ -13,6 +13,14 @@ public struct Tag: RawRepresentable, Hashable, Comparable, Sendable {
     @inlinable public var element: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
     /// Odd groups are private (PS3.5 7.8).
     @inlinable public var isPrivate: Bool { group & 1 == 1 }
+    /// It reserves a block of a private group for the creator that it names (PS3.5 7.8.1).
+    @inlinable public var isPrivateCreator: Bool { isPrivate && (0x0010...0x00FF).contains(element) }
+    /// The element that reserves the block which this private one lies in.
+    @inlinable public var privateCreator: Tag { Tag(group: group, element: element >> 8) }
+    /// The element of this number in the block that this one reserves; of a longer number the last eight bits count.
+    @inlinable public func inBlock(_ number: UInt16) -> Tag {
+        Tag(group: group, element: element << 8 | number & 0xFF)
+    }
 
     @inlinable public static func < (a: Tag, b: Tag) -> Bool { a.rawValue < b.rawValue }
 }

@@ -122,7 +122,7 @@ public struct PathStep: Hashable, Sendable {
 
     /// The element (gggg,00bb) that says who reserves the block; nil when it is not private.
     public var creatorTag: Tag? {
-        creator.map { _ in Tag(group: tag.group, element: tag.element >> 8) }
+        creator.map { _ in tag.privateCreator }
     }
 }
 
