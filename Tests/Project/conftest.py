@@ -34,6 +34,28 @@ SWIFT = shlex.split(os.environ.get("SWIFT", "swift"))
 PROGRAMS = ["wado", "wado-storescp", "wado-consumer", "wado-webworker", "wado-server"]
 
 
+# Lines for the end of the output, whether tests passed or not.
+report = []
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in report:
+        terminalreporter.write_line(line)
+
+
+class timed:
+    """Reports how long something took. Nothing is made of it: machines differ."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+
+    def __exit__(self, *_):
+        report.append(f"{time.monotonic() - self.begin:7.1f} s  {self.what}")
+
+
 class Project:
     """A copy of the sources; a build makes the programs and the probe of rows, in debug mode, and no tests."""
 
@@ -76,10 +98,8 @@ class Project:
         return done
 
     def build(self, *arguments):
-        """Builds everything, or what the arguments name; the seconds it took."""
-        begin = time.monotonic()
+        """Builds everything, or what the arguments name."""
         self.swift("build", *arguments)
-        return time.monotonic() - begin
 
     def program(self, name):
         return self.folder / ".build" / "debug" / name

@@ -1,13 +1,14 @@
 """docs/adding-a-tag.md, done: one line more in the spec, and everything else follows."""
 
 import json
+import shutil
 import struct
 import subprocess
 import urllib.parse
 import urllib.request
 
 import pytest
-from conftest import clients, fixtures
+from conftest import PROGRAMS, clients, fixtures, timed
 from pydicom import Dataset, Sequence
 from pynetdicom.dsutils import encode
 
@@ -116,14 +117,15 @@ def of_all_kinds(archive, ct_series):
 
 
 @pytest.fixture
-def start(project, load, tmp_path):
-    """Starts the archive with the programs of the copy; it is stopped in any case."""
+def start(load, tmp_path):
+    """Starts the archive with the programs of a folder; it is stopped in any case."""
     started = []
 
-    def begin():
-        archive = clients.Archive(tmp_path / "data", *load[0], programs=project.program("wado").parent)
+    def begin(programs, which):
+        archive = clients.Archive(tmp_path / "data", *load[0], programs=programs)
         started.append(archive)
-        return archive.start()
+        with timed(f"start of the archive, {which}"):
+            return archive.start()
 
     yield begin
     for archive in started:
@@ -131,12 +133,17 @@ def start(project, load, tmp_path):
             archive.stop()
 
 
-def test_one_line(project, load, start, ct_series):
+def test_one_line(project, load, start, ct_series, tmp_path):
     flags, doris = load
-    print(f"\nthe copy was built in {project.build():.0f} s")
+    with timed("first build of the copy"):
+        project.build()
     assert "0 changed" in project.generate_sql()
+    programs, before = project.program("wado").parent, tmp_path / "before"
+    before.mkdir()
+    for name in PROGRAMS:
+        shutil.copy2(programs / name, before)
 
-    archive = start()
+    archive = start(before, "as it was")
     old = ct_series(3, ManufacturerModelName="Aquilion Old")
     send(archive, old)
     series, warning = found(archive, "Aquilion*")
@@ -148,42 +155,70 @@ def test_one_line(project, load, start, ct_series):
     spec = spec.replace(f"\nversion: {version - 1}\n", f"\nversion: {version}\n")
     assert spec.count(BEHIND) == 1
     project.spec.write_text(spec.replace(BEHIND, LINE % version + MORE % ((version,) * 3) + BEHIND))
-    print(f"after the change it was built in {project.build():.0f} s")
+    with timed("build after the change of the spec"):
+        project.build()
 
-    said = project.generate_sql()
+    with timed("generate-sql"):
+        said = project.generate_sql()
     for file in ["postgres/dicom_state_meta.sql", "doris/dicom_state_meta.sql", "doris/routine-load/dicom_state_meta.sql"]:
         assert file in said
         assert "manufacturer_model_name" in (project.folder / "generated-sql" / file).read_text()
     assert "ManufacturerModelName" in (project.folder / "docs" / "search-keys.md").read_text()
 
-    archive = start()
+    archive = start(programs, "with the new column")
     # The running archive's databases, also without a word of where they are.
-    plan = subprocess.run([project.program("wado"), "schema", "plan", "--data", archive.data], capture_output=True, text=True, timeout=300)
+    plan = subprocess.run([programs / "wado", "schema", "plan", "--data", archive.data], capture_output=True, text=True, timeout=300)
     assert plan.returncode == 0 and ("Doris" in plan.stdout) == bool(doris), plan.stdout + plan.stderr
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta") == "1"
     assert psql(archive, "SELECT count(*) FROM dicom_state_meta WHERE manufacturer_model_name IS NULL") == "1"
     new = ct_series(2, ManufacturerModelName="Aquilion New")
-    send(archive, new)
+    with timed("from sending to being counted"):
+        send(archive, new)
     series, warning = found(archive, "Aquilion*")
     # The old one, too, may have been met by the compaction of its metadata, which knows of all searched values.
     assert {s["0020000E"]["Value"][0]: s for s in series}[new.series][TAG]["Value"] == ["Aquilion New"]
     assert "manufacturer_model_name" in warning or "ManufacturerModelName" in warning      # old rows lack it still
+    assert archive.stop() == 0
 
-    done = subprocess.run(
-        [project.program("wado"), "reindex", "--columns", "manufacturer_model_name", "--data", archive.data, *flags],
-        capture_output=True, text=True, timeout=300)
+    late = by_older_services(start, ct_series, programs, before, tmp_path / "mixed")
+
+    archive = start(programs, "all new again")
+    with timed("reindex --columns"):
+        done = subprocess.run(
+            [programs / "wado", "reindex", "--columns", "manufacturer_model_name", "--data", archive.data, *flags],
+            capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+    models = {old.series: "Aquilion Old", late.series: "Aquilion Late", new.series: "Aquilion New"}
 
     def complete():
         series, warning = found(archive, "Aquilion*")
-        return {s[TAG]["Value"][0] for s in series} == {"Aquilion Old", "Aquilion New"} and not warning
+        return {s["0020000E"]["Value"][0]: s[TAG]["Value"][0] for s in series} == models and not warning
 
     clients.eventually(complete)
     of_all_kinds(archive, ct_series)
     if doris:
         client = doris()
-        fixtures.eventually(lambda: {(r["series_uid"], r["manufacturer_model_name"]) for r in client.execute(
-            "SELECT series_uid, manufacturer_model_name FROM dicom_state_meta")}
-            >= {(old.series, "Aquilion Old"), (new.series, "Aquilion New")})
+        with timed("until Doris has it all"):
+            fixtures.eventually(lambda: models.items() <= {(r["series_uid"], r["manufacturer_model_name"]) for r in client.execute(
+                "SELECT series_uid, manufacturer_model_name FROM dicom_state_meta")})
         client.close()
     assert archive.stop() == 0
+
+
+def by_older_services(start, ct_series, programs, before, mixed):
+    """A series that was received, indexed and counted by services of before, though the database has gone on."""
+    older = ["wado-storescp", "wado-consumer", "wado-webworker"]
+    mixed.mkdir()
+    shutil.copy2(programs / "wado", mixed)      # which starts the services of the folder that it lies in
+    for name in PROGRAMS[1:]:
+        (mixed / name).symlink_to((before if name in older else programs) / name)
+    archive = start(mixed, "with older services beside")
+    assert "the database has a newer schema" in (archive.data / "log" / "wado-consumer.log").read_text()
+    late = ct_series(2, ManufacturerModelName="Aquilion Late")
+    send(archive, late)
+    series, warning = found(archive, "Aquilion Late")
+    assert not series and "ManufacturerModelName" in warning
+    assert psql(archive, "SELECT count(*) FROM dicom_state_meta WHERE manufacturer_model_name IS NULL"
+                f" AND series_uid = '{late.series}'") == "1"
+    assert archive.stop() == 0
+    return late
