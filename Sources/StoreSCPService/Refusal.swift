@@ -1,9 +1,9 @@
 internal import DICOMNetwork
 
 /// Answered to a C-STORE instead of success, and a row of `dicom_problem_meta`.
-struct Refusal: Error {
+package struct Refusal: Error {
     /// Why, by the names of docs/problems.md.
-    enum Rule: String, CaseIterable, Sendable {
+    package enum Rule: String, CaseIterable, Sendable {
         case tenantNotAdmitted = "tenant-not-admitted"
         case invalidInstanceUID = "sop-instance-uid-invalid"
         case invalidStudyUID = "study-uid-invalid"

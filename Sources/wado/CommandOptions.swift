@@ -1,6 +1,7 @@
 internal import Archive
 internal import ArchiveSchema
 internal import ServiceKit
+internal import Wiring
 
 /// A flag of a command that is no setting.
 struct CommandOption: Sendable {
@@ -71,6 +72,13 @@ struct CommandOptions {
         guard let name = values["--tenant"] else { return nil }
         guard let tenant = TenantID(name) else { throw SettingsError(problems: ["'\(name)' is no tenant"]) }
         return tenant
+    }
+
+    /// Of `--rule`; nil: of all.
+    func rule() throws(SettingsError) -> String? {
+        guard let rule = values["--rule"] else { return nil }
+        try ProblemRules.check(rule)
+        return rule
     }
 
     /// A day, `2025-03-01`, or a moment of it in UTC, `2025-03-01 12:00:00`.

@@ -1,3 +1,4 @@
+import Archive
 import Foundation
 import HTTPServer
 import ServiceKit
@@ -24,6 +25,22 @@ final class TemporaryFolder {
             .deletingLastPathComponent().appendingPathComponent("docs/settings.md")
         let text = try String(contentsOf: file, encoding: .utf8)
         #expect(text == WadoSettings.document, "run: wado help settings > docs/settings.md")
+    }
+
+    @Test func rulesOfProblemsAreThoseOfTheDocumentation() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("docs/problems.md")
+        let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+        // Names in the first column of a table, or in the list before the tables.
+        let section = try #require(
+            text.components(separatedBy: "## Rules\n").last?.components(separatedBy: "\n## ").first)
+        let places = section.components(separatedBy: "\n").map { line in
+            line.hasPrefix("|") ? line.components(separatedBy: "|")[1] : line
+        }
+        let names = places.flatMap { $0.matches(of: /`([a-z-]+)`/).map { String($0.output.1) } }
+        let severities = ProblemSeverity.allCases.map(\.rawValue)
+        #expect(
+            Set(names).subtracting(severities).union([InstanceProblems.furtherRule]) == Set(ProblemRules.all))
     }
 
     @Test func everySettingHasItsOwnNames() {

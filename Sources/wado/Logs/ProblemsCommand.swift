@@ -22,7 +22,7 @@ enum ProblemsCommand {
         let options = try CommandOptions(arguments, options)
         let form = try OutputForm(options)
         var filter = ProblemFilter()
-        filter.rule = options["--rule"]
+        filter.rule = try options.rule()
         filter.tenantID = options["--tenant"]
         filter.studyUID = options["--study"]
         filter.since = try options.since()

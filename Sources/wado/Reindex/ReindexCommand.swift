@@ -25,7 +25,8 @@ enum ReindexCommand {
         if let names = command["--columns"], names.allSatisfy({ $0 == "," }) {
             throw SettingsError(problems: ["--columns names no column"])
         }
-        if command.has("--rule"), !command.has("--problems") {
+        let rule = try command.rule()
+        if rule != nil, !command.has("--problems") {
             throw SettingsError(problems: ["--rule goes with --problems"])
         }
         var options = ReindexOptions()
@@ -43,7 +44,7 @@ enum ReindexCommand {
             outcome = try ColumnReindex(columns, settings, connection: database, options: options).run(
                 progress: display.show, failure: display.note)
         } else if command.has("--problems") {
-            outcome = try ProblemReindex(settings, connection: database, options: options, rule: command["--rule"])
+            outcome = try ProblemReindex(settings, connection: database, options: options, rule: rule)
                 .run(progress: display.show, failure: display.note)
         } else {
             outcome = try FileReindex(settings, connection: database, options: options).run(
