@@ -1,4 +1,5 @@
 public import Archive
+internal import DorisAdapter
 internal import PostgresAdapter
 public import ServiceKit
 
@@ -16,5 +17,13 @@ public enum SchemaStores {
             ])
         }
         return [PostgresSchemaStore(database)] + (doris.map { [$0] } ?? [])
+    }
+
+    /// The statements that make Doris' tables and load jobs in a new database with these settings, whether or not they
+    /// name a Doris; without secrets.
+    public static func dorisStatements(_ settings: Settings) throws -> [String] {
+        var settings = settings
+        if settings[WadoSettings.dorisHost].isEmpty { try settings.set(WadoSettings.dorisHost, to: "none") }
+        return try DorisSchema.store(settings, database: "")?.statements ?? []
     }
 }

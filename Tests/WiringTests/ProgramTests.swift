@@ -90,6 +90,36 @@ import Wiring
         #expect(try consumer.poll(limit: 10, timeoutMilliseconds: 5_000).map(\.message.value) == [[1], [2], [0]])
     }
 
+    @Test(.enabled(if: TestPostgres.isInstalled, "PostgreSQL is not installed"))
+    func schemasAreShownWhole() throws {
+        let database = try TestPostgres.makeDatabase()
+        let plan = try Programs.wado(["schema", "plan", "--database", database])
+        #expect(plan.status == 2)
+        // What is shown can be run, and is all there is to do.
+        let indent = "      "
+        let lines = plan.text.split(separator: "\n").filter { $0.hasPrefix(indent) }.map { $0.dropFirst(indent.count) }
+        try PostgresConnection(database).run(lines.joined(separator: "\n"), operation: "run the plan")
+        let left = try Programs.wado(["schema", "plan", "--database", database])
+        #expect(left.status == 0 && left.text == "PostgreSQL: nothing to do\n", "\(left)")
+    }
+
+    @Test func statementsForDorisAreThoseOfTheSettings() throws {
+        let output = try Programs.wado([
+            "schema", "sql", "--store", "doris", "--bus", "kafka", "--kafka-brokers", "k1:9092,k2:9092",
+            "--doris-replicas", "3", "--doris-buckets", "7", "--doris-database", "images", "--kafka-security-protocol",
+            "sasl_ssl", "--kafka-sasl-mechanism", "PLAIN", "--kafka-sasl-username", "reader", "--kafka-sasl-password",
+            "geheim",
+            "--doris-load-properties", "max_error_number=1000",
+        ])
+        #expect(output.status == 0 && !output.text.contains("geheim"), "\(output)")
+        for text in [
+            "CREATE DATABASE IF NOT EXISTS `images`;", "\"kafka_broker_list\" = \"k1:9092,k2:9092\"", "BUCKETS 7\n",
+            "\"replication_num\" = \"3\"", "\"max_error_number\" = \"1000\"", "\"property.sasl.username\" = \"reader\"",
+            "\"property.sasl.password\" = \"******\"",
+        ] { #expect(output.text.contains(text), "\(text)\n\(output.text)") }
+        #expect(!output.text.contains("127.0.0.1"), "\(output.text)")
+    }
+
     @Test(arguments: ["wado-storescp", "wado-consumer", "wado-webworker", "wado-server"])
     func servicesExplainThemselves(name: String) throws {
         let help = try Programs.run(name, ["--help"])

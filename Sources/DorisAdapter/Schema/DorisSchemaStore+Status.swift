@@ -1,9 +1,12 @@
 import Archive
+import ArchiveSchema
 
 extension DorisSchemaStore {
     /// The statements that make all of it anew, with the settings, without secrets.
     public var statements: [String] {
-        tables.map(\.createStatement) + loads.map { configuration.redacted($0.createStatement(from: nil)) }
+        let name = DorisText.name(configuration.database)
+        return ["CREATE DATABASE IF NOT EXISTS \(name)", "USE \(name)"] + tables.map(\.createStatement)
+            + loads.map { configuration.redacted($0.createStatement(from: nil)) }
     }
 
     public func differences() throws -> [String] {

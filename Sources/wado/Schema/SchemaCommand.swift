@@ -23,7 +23,7 @@ enum SchemaCommand {
             ("apply", "does what loses nothing, also what takes long"),
             ("status", "how the databases stand, and the last changes"),
             ("diff", "what was changed by hand; exit status 2 when something was"),
-            ("sql", "the DDL of a new database"),
+            ("sql", "the DDL of new databases, as services with these settings would run it"),
             ("explain COLUMN", "tag, VR, types, index, search key and load job of a column; also by keyword or tag"),
         ] + flags.map(\.help)
 
@@ -45,7 +45,7 @@ enum SchemaCommand {
         }
         switch what {
         case "sql":
-            Terminal.write(try SchemaText.sql(store: store))
+            Terminal.write(try SchemaText.sql(store: store, try RunningArchive.settingsOfItsBus(settings)))
             return 0
         case "explain":
             guard let name = rest.first else {

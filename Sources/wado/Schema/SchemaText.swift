@@ -31,30 +31,24 @@ enum SchemaText {
     }
 
     private static func step(_ step: SchemaStep) -> String {
-        // `sql` has all of it.
-        let shown = step.statements.count > 8 ? step.statements.prefix(2) : step.statements[...]
-        let left = step.statements.count - shown.count
-        return "  \(step.object): \(step.reason)\n" + shown.map(statement).joined()
-            + (left > 0 ? "      ... and \(left) statements more\n" : "")
+        "  \(step.object): \(step.reason)\n" + step.statements.map(statement).joined()
     }
 
     private static func statement(_ statement: String) -> String {
         let lines = statement.split(separator: "\n").filter { !$0.allSatisfy(\.isWhitespace) }
-        let shown = lines.count > 8 ? lines.prefix(3) + ["... and \(lines.count - 3) lines more"] : lines[...]
-        let end = lines.count > 8 || statement.hasSuffix(";") ? "\n" : ";\n"
-        return shown.map { "      \($0)" }.joined(separator: "\n") + end
+        return lines.map { "      \($0)" }.joined(separator: "\n") + (statement.hasSuffix(";") ? "\n" : ";\n")
     }
 
-    /// The DDL of both databases, or of one.
-    static func sql(store: String?) throws(SettingsError) -> String {
+    /// The DDL of both databases, or of one, as services with these settings would run it; without secrets.
+    static func sql(store: String?, _ settings: Settings) throws -> String {
         guard [nil, "postgresql", "doris"].contains(store) else {
             throw SettingsError(problems: ["there is no store '\(store ?? "")': postgresql, doris"])
         }
         var text = ""
         if store != "doris" { text += "-- PostgreSQL\n\n" + SchemaMigrator().sql }
         if store == nil || store == "doris" {
-            let parts = ArchiveSchema.tables.flatMap { [$0.dorisDDL, $0.routineLoad] }.compactMap(\.self)
-            text += (store == nil ? "\n" : "") + "-- Doris\n\n" + parts.joined(separator: "\n")
+            text += (store == nil ? "\n" : "") + "-- Doris\n\n"
+            text += try SchemaStores.dorisStatements(settings).map { $0 + ";\n" }.joined(separator: "\n")
         }
         return text
     }
