@@ -20,7 +20,8 @@ extension WadoSettings {
         ```
 
         Several values of a list have commas between them in flags and variables (`--a 1,2`), and are a sequence in YAML.
-        Pairs of a map are written `NAME=VALUE,NAME=VALUE`, and are a mapping in YAML.
+        Pairs of a map are written `NAME=VALUE,NAME=VALUE`, and are a mapping in YAML. Of what is true or false the flag
+        alone means true (`--a`, or `--a=true`), and `--no-a`, or `--a=false`, false.
 
         This page is generated: `wado help settings > docs/settings.md`.
 

@@ -79,6 +79,9 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
         #expect(
             try read(["--tenant-by-ae-title=A=1", "--tenant-by-ae-title=B=2=3"])[tenants] == ["A": "1", "B": "2=3"])
         #expect(try !read(["--no-dicom-strict"], ["WADO_DICOM_STRICT": "yes"])[strict])
+        #expect(try !read(["--dicom-strict=false"], ["WADO_DICOM_STRICT": "yes"])[strict])
+        let followed = try read(["--dicom-strict", "FILE", "--dicom-strict=on"])
+        #expect(followed[strict] && followed.arguments == ["FILE"])
         try withFile("tenant: {by_ae_title: {A: 1, B: '2'}, folder: sub/x}\ndatabase: ~\n") { path in
             let settings = try read(["--config", path])
             #expect(settings[tenants] == ["A": "1", "B": "2"] && settings[folder] == "/tmp/sub/x")
@@ -91,6 +94,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
         (["--dicom-prot=1"], "there is no flag --dicom-prot; did you mean --dicom-port?"),
         (["--frobnicate", "1"], "there is no flag --frobnicate; --help lists them"),
         (["--dicom-port"], "--dicom-port needs a value: --dicom-port N"),
+        (["--dicom-strict", "false"], "--dicom-strict false: write --dicom-strict=false"),
         (["--tenant-mode=drop"], "flag --tenant-mode: 'drop' is not one of keep, replace"),
         (["--tenant-by-ae-title=A"], "flag --tenant-by-ae-title: 'A' is not NAME=VALUE pairs"),
         (["--dicom-ae-title=12345678901234567"], "'12345678901234567' is longer than 16 characters"),
@@ -170,6 +174,7 @@ private func withFile<Result>(_ text: String, _ body: (String) throws -> Result)
             help.contains("--tenant-mode keep|replace\n        How. Default: keep.") && !help.contains("--dicom-strict")
         )
         #expect(help.split(separator: "\n").allSatisfy { $0.count <= 110 })
+        #expect(catalogue.help().contains("  --dicom-strict[=true|false]\n"))
         #expect(
             catalogue.markdown.contains(
                 "| `dicom.port` | `--dicom-port` `WADO_DICOM_PORT` | 0 to 65535 | `11111` | The port. |"))

@@ -42,7 +42,7 @@ public struct SettingDeclaration: Sendable {
         case .text: "TEXT"
         case .path: "PATH"
         case .integer: unit.isEmpty ? "N" : unit.uppercased()
-        case .flag: "true|false"
+        case .flag: "[=true|false]"
         case .choice(let choices): choices.joined(separator: "|")
         case .list: "A,B,.."
         case .map: "NAME=VALUE,.."

@@ -143,6 +143,11 @@ public struct SettingsCatalogue: Sendable {
             if let attached {
                 found.append((name: declaration?.name, flag: flag, value: attached))
             } else if case .flag? = declaration?.kind {
+                // What follows is not its value, even if it looks like one.
+                if let next = rest.first, ["true", "false"].contains(next) {
+                    problems.append("\(flag) \(next): write \(flag)=\(next)")
+                    rest.removeFirst()
+                }
                 found.append((name: declaration?.name, flag: flag, value: "true"))
             } else if let next = rest.popFirst() {
                 found.append((name: declaration?.name, flag: flag, value: next))

@@ -7,7 +7,7 @@ extension SettingsCatalogue {
             text += "\n\(section.title)\n"
             for setting in section.settings {
                 let declaration = setting.declaration
-                text += "  \(declaration.flag) \(declaration.form)\n"
+                text += "  \(declaration.flag)\(declaration.kind == .flag ? "" : " ")\(declaration.form)\n"
                 let value = declaration.defaultText.isEmpty ? "none" : declaration.defaultText
                 for line in wrap("\(declaration.meaning) Default: \(value).", width: 92) { text += "        \(line)\n" }
             }
@@ -16,7 +16,8 @@ extension SettingsCatalogue {
 
             Each setting may also stand in the environment (--dicom-port: WADO_DICOM_PORT) or in a YAML file
             (--config FILE or WADO_CONFIG; section dicom, name port). A flag wins over the environment, that over the
-            file. Several values of a list have commas between them.
+            file. Several values of a list have commas between them. Of what is true or false the flag alone means
+            true, and with --no- in front of its name false.
 
             """
         return text
