@@ -1,5 +1,5 @@
 public import Archive
-internal import ArchiveSchema
+public import ArchiveSchema
 internal import DICOMNetwork
 internal import Glibc
 public import ServiceKit
@@ -54,6 +54,10 @@ public final class StoreSCPService: Sendable {
         /// Safe, and not yet published.
         public var pendingInstances: Int
         public var hasDiskSpace: Bool
+        /// False when so many instances are pending that no more are taken in.
+        public var hasRoom: Bool
+        /// Since when the event bus takes no events, if that is so: instances are received, and wait.
+        public var busIsDownSince: Timestamp?
     }
 
     private let configuration: Configuration
@@ -90,6 +94,13 @@ public final class StoreSCPService: Sendable {
         let state = state
         metrics.gauge("wado_storescp_pending_instances", help: "Instances that are safe and not yet published.") {
             Double(state.running.withLock { $0?.shared.filer.pending } ?? 0)
+        }
+        metrics.gauge(
+            "wado_storescp_bus_down_seconds",
+            help: "For how long the event bus has taken no events, while instances wait for it; else 0."
+        ) {
+            guard let since = state.running.withLock({ $0?.shared.filer.busIsDownSince }) else { return 0 }
+            return max(0, Double(WallClock.microseconds - since) / 1e6)
         }
         metrics.gauge("wado_storescp_associations", help: "Associations at this moment.") {
             Double(state.running.withLock { $0?.acceptor.associationCount } ?? 0)
@@ -178,7 +189,9 @@ public final class StoreSCPService: Sendable {
         guard let running = state.running.withLock({ $0 }) else { return nil }
         return Status(
             port: running.acceptor.port, associations: running.acceptor.associationCount,
-            pendingInstances: running.shared.filer.pending, hasDiskSpace: running.shared.hasDiskSpace)
+            pendingInstances: running.shared.filer.pending, hasDiskSpace: running.shared.hasDiskSpace,
+            hasRoom: running.shared.filer.hasRoom,
+            busIsDownSince: running.shared.filer.busIsDownSince.map(Timestamp.init(microsecondsSince1970:)))
     }
 
     private static func note(_ notice: AssociationAcceptor.Notice, _ logger: Logger, _ metrics: StoreSCPMetrics) {

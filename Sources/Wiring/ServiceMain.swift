@@ -7,7 +7,7 @@ protocol RunningService: AnyObject {
     func stop()
 }
 
-/// Whether a service does its work now, and if not why: a constant text for `/readyz`.
+/// Whether a service does its work now, and if not why, for `/readyz`.
 enum Readiness: Equatable, Sendable {
     case ready
     case notReady(String)

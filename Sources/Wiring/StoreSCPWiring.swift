@@ -1,4 +1,5 @@
 internal import Archive
+internal import ArchiveSchema
 internal import ServiceKit
 internal import StoreSCPService
 
@@ -33,6 +34,24 @@ extension StoreSCPConfiguration {
     }
 }
 
+extension Readiness {
+    /// While the event bus is down instances are received all the same: their events wait in the spool.
+    init(_ status: StoreSCPService.Status) {
+        self =
+            if !status.hasDiskSpace {
+                .notReady("too little disk space: instances are refused")
+            } else if !status.hasRoom {
+                .notReady("\(status.pendingInstances) instances wait, which are too many: instances are refused")
+            } else if let since = status.busIsDownSince {
+                .readyBut(
+                    "the event bus has taken no events since \(since.description.prefix(19)) UTC: "
+                        + "\(status.pendingInstances) instances wait")
+            } else {
+                .ready
+            }
+    }
+}
+
 extension ServiceMain {
     /// `wado-storescp`: receives instances.
     public static func storeSCP() -> Never {
@@ -48,8 +67,7 @@ extension ServiceMain {
             return try ServiceWithAdminServer(
                 port: context.settings[WadoSettings.storeSCPAdminPort], context: context,
                 readiness: {
-                    guard let status = service.status else { return .notReady("stopped") }
-                    return status.hasDiskSpace ? .ready : .notReady("too little disk space: instances are refused")
+                    service.status.map(Readiness.init) ?? .notReady("stopped")
                 },
                 stop: {
                     service.stop()

@@ -136,12 +136,14 @@ enum DoctorCommand {
                     subject: name, detail: "\(root) does not answer",
                     result: .bad("see its log in the data folder; `wado up` starts it again when it has ended"))
             }
+            let text = String(decoding: answer.body, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
             guard answer.status == 200 else {
-                let reason = String(decoding: answer.body, as: UTF8.self).split(separator: "\n").first ?? ""
                 return Finding(
-                    subject: name, detail: "not ready: \(reason)", result: .bad("see its log in the data folder"))
+                    subject: name, detail: "not ready: \(text)", result: .bad("see its log in the data folder"))
             }
-            return Finding(subject: name, detail: "ready, \(root)", result: .good)
+            return Finding(
+                subject: name, detail: "\(text), \(root)",
+                result: text == "ready" ? .good : .doubtful("see its log in the data folder"))
         }
     }
 

@@ -18,10 +18,9 @@ enum StatusCommand {
         var allReady = true
         for (name, root) in endpoints.admin.sorted(by: { $0.key < $1.key }) {
             let answer = LocalHTTP.get(root + "/readyz", timeoutMilliseconds: 2_000)
-            let isReady = answer?.status == 200
-            allReady = allReady && isReady
+            allReady = allReady && answer?.status == 200
             let process = endpoints.processes[name].map { "process \($0)" } ?? "not running"
-            let state = answer.map { isReady ? "ready" : String(decoding: $0.body, as: UTF8.self).trimmed } ?? "silent"
+            let state = answer.map { String(decoding: $0.body, as: UTF8.self).trimmed } ?? "silent"
             text +=
                 "\(name)\(String(repeating: " ", count: max(1, 16 - name.count)))\(state), \(process), \(root)/metrics\n"
         }

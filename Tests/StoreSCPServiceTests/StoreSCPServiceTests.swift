@@ -7,6 +7,7 @@ import Foundation
 import ServiceKit
 import StoreSCPService
 import Synchronization
+import TestSupport
 import Testing
 
 struct StoreSCPServiceTests {
@@ -281,10 +282,13 @@ struct StoreSCPServiceTests {
         try fixture.restart()
         #expect(fixture.bus.messages.current.isEmpty)
         #expect(fixture.service.status?.pendingInstances == 5)
+        try eventually { fixture.service.status?.busIsDownSince != nil }
+        #expect(fixture.service.status?.hasRoom == true)
         fixture.bus.isDown.withLock { $0 = false }
         let rows = try fixture.bus.rows(5)
         #expect(Set(rows.map(\.sopUID)) == Set((1...5).map { "1.2.3.\($0)" }))
         fixture.waitUntilPublished()
+        try eventually { fixture.service.status?.busIsDownSince == nil }
         #expect(fixture.spooled == 0)
         #expect(fixture.files.count == 5)
     }

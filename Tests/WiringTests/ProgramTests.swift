@@ -227,6 +227,7 @@ extension Programs {
                 #expect(LocalHTTP.get("\(root)/\(page)")?.status == 200, "\(name) \(page)")
             }
         }
+        try whatWaitsIsSaid(archive)
         let missing = try Programs.wado(["import", "/nonexistent/file.dcm", "--data", data])
         #expect(missing.status == 1 && missing.errors.contains("no such file or folder: /nonexistent/file.dcm"))
 
@@ -242,6 +243,32 @@ extension Programs {
                 #expect(FlatJSON.parse(Array(line.utf8)) != nil, "\(name): \(line)")
             }
         }
+    }
+
+    /// While the event bus takes nothing, instances are received all the same.
+    private func whatWaitsIsSaid(_ archive: ArchiveUnderTest) throws {
+        let session = try PostgresConnection(try #require(archive.endpoints.database))
+        let root = try #require(archive.endpoints.admin["wado-storescp"])
+        func page(_ name: String) -> String {
+            LocalHTTP.get("\(root)/\(name)").map { "\($0.status) " + String(decoding: $0.body, as: UTF8.self) } ?? ""
+        }
+        try session.run("ALTER TABLE bus_message RENAME TO bus_message_away", operation: "take the bus away")
+        let association = try archive.associate()
+        #expect(try TestInstance(study: 1, series: 1, number: 1).store(association).code == 0)
+        try association.release()
+        try archive.eventually("it is said that one waits") {
+            let text = page("readyz")
+            let start = "200 ready, but the event bus has taken no events since "
+            return text.hasPrefix(start) && text.hasSuffix(" UTC: 1 instances wait\n") ? () : nil
+        }
+        for command in ["status", "doctor"] {
+            let output = try Programs.wado([command, "--data", archive.folder.path])
+            #expect(output.text.contains("ready, but the event bus has taken no events since"), "\(output)")
+        }
+        #expect(!page("metrics").contains("wado_storescp_bus_down_seconds 0\n"))
+        try session.run("ALTER TABLE bus_message_away RENAME TO bus_message", operation: "bring it back")
+        try archive.eventually("nothing waits") { page("readyz") == "200 ready\n" ? () : nil }
+        #expect(page("metrics").contains("wado_storescp_bus_down_seconds 0\n"))
     }
 
     /// Two tenants with the same UIDs and different pixels, and a third who has nothing.

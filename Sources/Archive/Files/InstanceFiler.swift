@@ -18,6 +18,8 @@ public final class InstanceFiler: Sendable {
     private let toFile = Monitor(Backlog<PendingInstance>())
     private let toPublish = Monitor(Backlog<PendingInstance>())
     private let pendingCount = Atomic<Int>(0)
+    /// Microseconds since 1970; 0: the bus takes events, as far as was tried.
+    private let failingSince = Atomic<Int64>(0)
     private let hurried = Monitor(false)
     /// Folders of series whose names, and those of the folders above, were synced by this process.
     private let lastingFolders = Mutex<Set<String>>([])
@@ -44,6 +46,11 @@ public final class InstanceFiler: Sendable {
 
     /// Instances that are safe and not yet published.
     public var pending: Int { pendingCount.load(ordering: .relaxed) }
+    /// Since when the bus takes no events, if that is so: microseconds since 1970 (UTC).
+    public var busIsDownSince: Int64? {
+        let time = failingSince.load(ordering: .relaxed)
+        return time == 0 ? nil : time
+    }
     /// False when so many are pending that no more should be taken in.
     public var hasRoom: Bool { pending < configuration.maximumPending }
 
@@ -351,7 +358,9 @@ public final class InstanceFiler: Sendable {
                 producer = connected
                 try publishGroup(connected)
                 pause.reset()
+                failingSince.store(0, ordering: .relaxed)
             } catch {
+                if busIsDownSince == nil { failingSince.store(configuration.clock(), ordering: .relaxed) }
                 notice(.publishingFailed(error))
                 producer?.close()
                 producer = nil
