@@ -114,7 +114,7 @@ public final class PostgresConnection: @unchecked Sendable {
             return try check(result, operation: operation)
         } catch {
             // The table changed under the plan, or somebody deallocated it: the next use prepares anew.
-            if error.code == .staleStatement || error.code == .missingStatement { forget(sql) }
+            if error.code == .notSupported || error.code == .missingStatement { forget(sql) }
             throw error
         }
     }

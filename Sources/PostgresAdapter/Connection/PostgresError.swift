@@ -18,8 +18,12 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         public static let protocolViolation = Code(rawValue: "08P01")
         public static let uniqueViolation = Code(rawValue: "23505")
         public static let undefinedTable = Code(rawValue: "42P01")
-        /// A prepared statement that no longer fits its table.
-        public static let staleStatement = Code(rawValue: "0A000")
+        public static let insufficientPrivilege = Code(rawValue: "42501")
+        /// Of a standby, or a session that is set so.
+        public static let readOnly = Code(rawValue: "25006")
+        public static let diskFull = Code(rawValue: "53100")
+        /// Also of a prepared statement that no longer fits its table.
+        public static let notSupported = Code(rawValue: "0A000")
         public static let missingStatement = Code(rawValue: "26000")
     }
 
@@ -41,7 +45,7 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         if code == .protocolViolation { return false }
         switch code.rawValue.prefix(2) {
         case "08", "40", "53", "57", "58": return true
-        default: return code.rawValue == "55P03" || code.rawValue == "55006" || code.rawValue == "25006"
+        default: return code.rawValue == "55P03" || code.rawValue == "55006" || code == .readOnly
         }
     }
 

@@ -58,7 +58,7 @@ public final class PostgresPool: Sendable {
             return try withConnection(body)
         } catch {
             let isLost = error.code.rawValue.hasPrefix("08") || error.code.rawValue.hasPrefix("57P")
-            let isStale = error.code == .staleStatement || error.code == .missingStatement
+            let isStale = error.code == .notSupported || error.code == .missingStatement
             guard isLost || isStale, error.operation != "connect" else { throw error }
             return try withConnection(body)
         }

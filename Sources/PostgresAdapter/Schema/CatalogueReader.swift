@@ -30,7 +30,14 @@ struct CatalogueReader {
 
     /// The catalogue that these statements make: they run as temporary tables, in a transaction that is rolled back.
     func read(made statements: [String]) throws(PostgresError) -> Catalogue {
-        try connection.run("BEGIN", operation: "begin")
+        do {
+            // Also where sessions only read if nothing is said.
+            try connection.run("BEGIN READ WRITE", operation: "begin")
+        } catch {
+            // A standby knows no other transactions.
+            guard error.code == .notSupported else { throw error }
+            throw PostgresError(code: .readOnly, operation: "read the spec", message: error.message)
+        }
         defer { _ = try? connection.run("ROLLBACK", operation: "rollback") }
         try connection.run("SET LOCAL search_path = pg_temp", operation: "read the spec")
         for statement in statements { try connection.run(statement, operation: "read the spec") }

@@ -97,8 +97,18 @@ struct MigrationRun {
     /// Reads both catalogues; the search path is that of our tables afterwards.
     func look() throws(PostgresError) -> State {
         let home = try reader.home()
-        let desired = try reader.read(made: schema.statements.map(\.sql))
         let known = try history.knownObjects()
+        let desired: Catalogue
+        do {
+            desired = try reader.read(made: schema.statements.map(\.sql))
+        } catch {
+            // A standby makes no tables, nor does a role that may not, not even temporary ones. Where what is there is
+            // what this program left, that is what is wanted.
+            guard error.code == .readOnly || error.code == .insufficientPrivilege else { throw error }
+            let real = try read(known, home)
+            guard case .current = try standing({ real }) else { throw error }
+            return State(standing: .current, desired: real, real: real, known: known)
+        }
         let objects = known.union(desired.objects.keys)
         var real = try read(objects, home)
         try reader.addHindrances(

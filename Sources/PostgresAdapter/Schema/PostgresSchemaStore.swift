@@ -65,7 +65,16 @@ public struct PostgresSchemaStore: SchemaStore {
         var lines = [
             "PostgreSQL \(connection.serverVersion / 10_000), this program has spec version \(migrator.schema.version)"
         ]
-        let state = try MigrationRun.database { () throws(PostgresError) in try run.look() }
+        let state: MigrationRun.State
+        do {
+            state = try run.look()
+        } catch {
+            guard error.code == .readOnly || error.code == .insufficientPrivilege else { throw error }
+            let last = try history.reached().first.map { "\($0.program) was here last" } ?? "none of Wado was here"
+            lines.append("the schema is not as this program leaves it: \(last)")
+            lines.append("what differs is seen where tables can be made: \(SchemaFailure.database(error))")
+            return lines + (try history.recent(limit: 10))
+        }
         switch state.standing {
         case .unknown: lines.append("no version of Wado has made tables here yet")
         case .current: lines.append("the schema is that of this program")

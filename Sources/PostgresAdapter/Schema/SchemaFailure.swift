@@ -14,7 +14,7 @@ public enum SchemaFailure: Error, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .database(let error): "\(error)" + Self.hint(error.code.rawValue)
+        case .database(let error): "\(error)" + Self.hint(error.code)
         case .needsPerson(let steps): Self.text(steps)
         case .newerDatabase(let program, let obstacles):
             "the database has a newer schema, made by \(program), which this program cannot \(obstacles.isEmpty ? "change" : "use:")\n"
@@ -34,13 +34,13 @@ public enum SchemaFailure: Error, CustomStringConvertible {
         }
     }
 
-    private static func hint(_ code: String) -> String {
+    private static func hint(_ code: PostgresError.Code) -> String {
         switch code {
-        case "42501":
+        case .insufficientPrivilege:
             "; the role needs CREATE on the schema and TEMP on the database, or somebody who owns the tables runs "
                 + "`wado schema apply` before"
-        case "25006": "; the database only reads, as a standby does: name the primary"
-        case "53100": "; what was done until then stays, and the next start goes on when there is room"
+        case .readOnly: "; the database only reads, as a standby does: name the primary"
+        case .diskFull: "; what was done until then stays, and the next start goes on when there is room"
         default: ""
         }
     }

@@ -277,9 +277,47 @@ struct SchemaMigrationTests {
             try database.migrator(Self.old).prepare(connection)
         }
         #expect("\(failure!)".contains(says))
-        let store = PostgresSchemaStore(
-            database.string + " options='-c \(option)'", migrator: database.migrator(Self.old))
-        #expect("\(#expect(throws: SchemaFailure.self) { try store.plan() }!)".contains(says))
+    }
+
+    /// Nothing is written for a look: also a session that only reads sees all of it.
+    @Test func whoOnlyReadsSeesWhatDiffers() throws {
+        let database = try MigrationCase()
+        try database.migrate(Self.old)
+        func reading(_ schema: DesiredSchema) -> PostgresSchemaStore {
+            PostgresSchemaStore(
+                database.string + " options='-c default_transaction_read_only=on'", migrator: database.migrator(schema))
+        }
+        for schema in [Self.old, Self.new] {
+            let writing = database.store(schema)
+            #expect(try reading(schema).status() == writing.status())
+            #expect(try reading(schema).differences() == writing.differences())
+            #expect(try reading(schema).plan().steps == writing.plan().steps)
+        }
+        #expect(try reading(Self.new).plan().steps.count > 5)
+    }
+
+    /// On a standby no session can make tables, as for this role: then what is known is what the last program has left.
+    @Test func whereNoTablesCanBeMadeTheHistoryTells() throws {
+        let database = try MigrationCase()
+        try database.run("REVOKE TEMP ON DATABASE \(try database.value("current_database()") ?? "") FROM public")
+        func reading(_ schema: DesiredSchema) -> PostgresSchemaStore {
+            PostgresSchemaStore(
+                database.string + " options='-c role=pg_read_all_data'", migrator: database.migrator(schema))
+        }
+        func isRefused(_ schema: DesiredSchema) throws {
+            #expect("\(#expect(throws: SchemaFailure.self) { try reading(schema).plan() }!)".contains("TEMP"))
+            #expect(throws: SchemaFailure.self) { try reading(schema).differences() }
+            #expect(
+                try reading(schema).status().contains { $0.contains("the schema is not as this program leaves it") })
+        }
+        try isRefused(Self.old)
+        try database.migrate(Self.old)
+        #expect(try reading(Self.old).status() == database.store(Self.old).status())
+        #expect(try reading(Self.old).differences() == [])
+        #expect(try reading(Self.old).plan().isEmpty)
+        try isRefused(Self.new)
+        try database.run("DROP INDEX series_number_idx")
+        try isRefused(Self.old)
     }
 
     @Test func theArchivesOwnTablesAreMendedWhateverIsMissing() throws {
