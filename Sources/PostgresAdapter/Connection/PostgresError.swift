@@ -17,7 +17,10 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         /// The result has another shape than our code expects.
         public static let protocolViolation = Code(rawValue: "08P01")
         public static let uniqueViolation = Code(rawValue: "23505")
+        public static let checkViolation = Code(rawValue: "23514")
         public static let undefinedTable = Code(rawValue: "42P01")
+        public static let duplicateTable = Code(rawValue: "42P07")
+        public static let invalidObject = Code(rawValue: "42P17")
         public static let insufficientPrivilege = Code(rawValue: "42501")
         /// Of a standby, or a session that is set so.
         public static let readOnly = Code(rawValue: "25006")
@@ -45,9 +48,12 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         if code == .protocolViolation { return false }
         switch code.rawValue.prefix(2) {
         case "08", "40", "53", "57", "58": return true
-        default: return code.rawValue == "55P03" || code.rawValue == "55006" || code == .readOnly
+        default: return isDueToLocks || code.rawValue == "55006" || code == .readOnly
         }
     }
+
+    /// Others had what it asked for: it did not get a lock in time, or two waited for each other.
+    var isDueToLocks: Bool { code.rawValue == "55P03" || code.rawValue == "40P01" }
 
     /// Values that no column takes (class 22), that go beyond the server's limits (class 54), or that are there already.
     /// A table, a column or a permission that is missing, or a constraint that a newer program has added, says nothing

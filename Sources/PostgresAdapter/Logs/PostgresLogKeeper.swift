@@ -128,9 +128,11 @@ public final class PostgresLogKeeper: LogKeeper {
                 }
                 return true
             } catch {
-                // lock_not_available, deadlock_detected, check_violation: a row that came meanwhile; duplicate_table: a
-                // month that somebody detached and kept, which must not keep all other tables from their turn.
-                guard ["55P03", "40P01", "23514", "42P07"].contains(error.code.rawValue) else { throw error }
+                // A row that came meanwhile; a month that somebody detached and kept, which must not keep all other
+                // tables from their turn.
+                guard error.isDueToLocks || error.code == .checkViolation || error.code == .duplicateTable else {
+                    throw error
+                }
                 if attempt < attempts { usleep(useconds_t(lockMilliseconds) * 2_000) }
             }
         }

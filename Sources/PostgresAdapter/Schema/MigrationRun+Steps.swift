@@ -77,8 +77,7 @@ extension MigrationRun {
             do {
                 return try body(backOff.attempts < 10 ? migrator.lockMilliseconds : 2 * migrator.lockMilliseconds)
             } catch {
-                // Lock not available, deadlock.
-                guard error.code.rawValue == "55P03" || error.code.rawValue == "40P01" else { throw .database(error) }
+                guard error.isDueToLocks else { throw .database(error) }
                 let pause = backOff.next()
                 if ContinuousClock.now >= end {
                     throw .busy("\(table) was in use for \(migrator.patience) without a pause: \(holders(of: table))")

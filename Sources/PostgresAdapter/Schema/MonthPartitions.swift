@@ -52,11 +52,10 @@ struct MonthPartitions {
             }
             return true
         } catch {
-            switch error.code.rawValue {
-            // lock_not_available, deadlock_detected.
-            case "55P03", "40P01": return false
-            // check_violation, invalid_object_definition (it would overlap another one), insufficient_privilege.
-            case "23514", "42P17", "42501": return true
+            if error.isDueToLocks { return false }
+            switch error.code {
+            // Of the second: it would overlap another one.
+            case .checkViolation, .invalidObject, .insufficientPrivilege: return true
             default: throw error
             }
         }
