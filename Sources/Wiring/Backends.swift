@@ -15,7 +15,8 @@ final class Backends: Sendable {
     /// - Parameters:
     ///   - sessions: with the database at most.
     ///   - needsDatabase: false for a service that uses the bus alone.
-    ///   - isService: whether it is there for long, and builds beside its work what a new schema needs.
+    ///   - isService: whether it brings the database to its schema, and builds beside its work what that needs; else
+    ///     somebody has done so.
     init(
         _ context: ServiceContext, sessions: Int, name: String, needsDatabase: Bool = true, isService: Bool = true
     ) throws {
@@ -28,13 +29,16 @@ final class Backends: Sendable {
             pool = nil
             bus = kafka
         } else {
-            let database = try Database.open(context, sessions: sessions, name: name)
-            (pool, isMigrated) = database
-            bus = kafka ?? PostgresEventBus(pool: database.pool)
+            let sessions =
+                isService
+                ? try Database.open(context, sessions: sessions, name: name)
+                : (PostgresPool(settings[WadoSettings.database], limit: sessions, applicationName: name), true)
+            (pool, isMigrated) = sessions
+            bus = kafka ?? PostgresEventBus(pool: sessions.0)
         }
         topicLogs = hasTopicLogs ? TopicLogStore(producer: try bus.makeProducer()) : nil
         migration =
-            try isService && !isMigrated
+            try !isMigrated
             ? BackgroundMigration(settings[WadoSettings.database], name: name, logger: context.logger) : nil
     }
 
@@ -95,7 +99,7 @@ final class Backends: Sendable {
 
 extension Backends {
     /// Those of a run over old data.
-    /// - Parameter connection: the archive's database.
+    /// - Parameter connection: the archive's database, which has its schema.
     convenience init(_ settings: Settings, connection: String, sessions: Int) throws {
         var settings = settings
         try settings.set(WadoSettings.database, to: connection)

@@ -275,6 +275,32 @@ import Wiring
         #expect(archive.stop() == 0)
     }
 
+    /// What only looks changes nothing, not even the schema, and says that it is another one.
+    @Test(arguments: [
+        (["reindex", "--columns", "patient_name", "--dry-run"], ["reindex", "--columns", "patient_name"]),
+        (["reindex", "--from-files", "--dry-run"], ["reindex", "--from-files"]),
+        (["reconcile"], ["reconcile", "--repair"]),
+    ])
+    func whatOnlyLooksMigratesNothing(_ looking: [String], _ doing: [String]) throws {
+        let database = try TestPostgres.makeArchiveDatabase()
+        let session = try PostgresConnection(database)
+        let temporary = try TemporaryFolder()
+        try DataFolder(temporary.path).prepare()
+        func saysSo(_ command: [String]) throws -> Bool {
+            let output = try Programs.run("wado", command + ["--database", database, "--data", temporary.path])
+            #expect(output.status == 0, "\(output)")
+            return output.errors.contains("has not the schema of this program")
+        }
+        func isThere() throws -> Bool {
+            let found = try session.run("SELECT to_regclass('dicom_image_meta_sop_uid_idx')", operation: "look")
+            return found.string(0, 0) != nil
+        }
+        try session.run("DROP INDEX dicom_image_meta_sop_uid_idx", operation: "change the schema")
+        #expect(try saysSo(looking) && !isThere())
+        #expect(try !saysSo(doing) && isThere())
+        #expect(try !saysSo(looking))
+    }
+
     @Test func whatCannotBeDoneIsExplained() throws {
         for (arguments, text) in [
             ([], "--columns"), (["--columns", "a", "--from-files"], "--columns"),

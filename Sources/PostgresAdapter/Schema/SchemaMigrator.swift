@@ -55,6 +55,12 @@ public struct SchemaMigrator: Sendable {
         return false
     }
 
+    /// Whether `prepare` would find nothing to do; changes nothing.
+    /// - Throws: also when a newer program has made the database such that this one cannot use it.
+    public func isPrepared(_ connection: PostgresConnection) throws(SchemaFailure) -> Bool {
+        try MigrationRun(migrator: self, schema: schema, connection: connection).isDone { _ in }
+    }
+
     /// Does what is left after `prepare` that takes long and that nobody has to wait for: indexes of large tables, checks
     /// of their rows.
     /// - Parameters:

@@ -1,5 +1,4 @@
 internal import Archive
-internal import PostgresAdapter
 internal import ServiceKit
 internal import Wiring
 
@@ -17,7 +16,7 @@ enum ReconcileCommand {
         let tenant = try command.tenant()
         let repairs = command.has("--repair")
         let database = try RunningArchive.database(settings)
-        try SchemaMigrator().prepare(PostgresConnection(database))
+        try OldData.prepare(database, writes: repairs)
         var counts: [Difference.Kind: Int] = [:]
         var left = 0
         let outcome = try Reconciliation(settings, connection: database, tenant: tenant, repairs: repairs).run(

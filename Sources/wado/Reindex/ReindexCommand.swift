@@ -36,7 +36,7 @@ enum ReindexCommand {
         options.rate = try command.number("--rate")
         options.tenant = try command.tenant()
         let database = try RunningArchive.database(settings)
-        if !options.isDryRun { try SchemaMigrator().prepare(PostgresConnection(database)) }
+        try OldData.prepare(database, writes: !options.isDryRun)
         let display = ReindexDisplay(options)
         let outcome: ReindexProgress
         if let names = command["--columns"] {
