@@ -50,7 +50,7 @@ enum Main {
             let seconds = Double(spent.components.seconds) + Double(spent.components.attoseconds) / 1e18
             print(
                 "\(columns.joined(separator: ",")), \(what): \(Int(Double(outcome.done) / seconds)) instances/s, "
-                    + "\(outcome.changed) rows written in \(String(format: "%.1f", seconds)) s")
+                    + "\(outcome.changed) rows changed in \(String(format: "%.1f", seconds)) s")
         }
     }
 

@@ -15,12 +15,22 @@ public final class FileIndexer {
 
     /// What came of some instances.
     public struct Outcome: Sendable, Equatable {
+        /// Read, and in the index now; of a check those of which rows can be made.
         public var indexed = 0
+        /// Rows, and instances in the metadata of series, that were added or changed, or published; nil: nobody looked.
+        public var changed: Int?
         /// Passed over: no such file, or none that was received since the day asked for.
         public var skipped = 0
         public var failures: [Failure] = []
 
         public init() {}
+
+        public static func += (total: inout Outcome, part: Outcome) {
+            total.indexed += part.indexed
+            if let changed = part.changed { total.changed = (total.changed ?? 0) + changed }
+            total.skipped += part.skipped
+            total.failures += part.failures
+        }
     }
 
     private let configuration: ConsumerService.Configuration
@@ -63,6 +73,7 @@ public final class FileIndexer {
     /// - Throws: when files, metadata or database cannot be reached now; calling it again is safe.
     public func index(_ instances: [InstanceIdentity]) throws -> Outcome {
         var outcome = Outcome()
+        outcome.changed = 0
         var rest = instances[...]
         while !rest.isEmpty {
             var batch = ConsumerBatch()
@@ -76,7 +87,8 @@ public final class FileIndexer {
                 batch.add(ConsumerBatch.Item(message: nil, content: .instance(content.extracted)))
                 read.append(Read(instance: instance, version: content.version))
             }
-            var refused = try write(batch)
+            var (changed, refused) = try write(batch)
+            outcome.changed? += changed
             let replaced = read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance)
             refused.removeAll { replaced.contains($0.instance) }
             for failure in refused {
@@ -110,22 +122,30 @@ public final class FileIndexer {
     }
 
     /// Metadata first, then index and logs. What the database does not take is found by halving the batch.
-    /// - Returns: the instances that are refused.
-    private func write(_ batch: ConsumerBatch) throws -> [Failure] {
-        if batch.isEmpty { return [] }
+    /// - Returns: what was added or changed, and the instances that are refused.
+    private func write(_ batch: ConsumerBatch) throws -> (changed: Int, refused: [Failure]) {
+        if batch.isEmpty { return (0, []) }
         do {
             let updates = batch.metadataUpdates()
             var counts: [SeriesIdentity: Int] = [:]
-            for update in updates { counts[update.series] = try append(update) }
-            try store.write(batch.ingest(counts: counts, node: configuration.node))
-            return []
+            var changed = 0
+            for update in updates {
+                let appended = try append(update)
+                counts[update.series] = appended.count
+                changed += appended.changed
+            }
+            changed += try store.write(batch.ingest(counts: counts, node: configuration.node))
+            return (changed, [])
         } catch {
             guard let error = error as? any RetriableError, error.isDueToInput else { throw error }
-            if let (first, second) = batch.halves() { return try write(first) + write(second) }
+            if let (first, second) = batch.halves() {
+                let (one, other) = (try write(first), try write(second))
+                return (one.changed + other.changed, one.refused + other.refused)
+            }
             guard case .instance(let extracted)? = batch.items.first?.content,
                 let instance = extracted.identity
             else { throw error }
-            return [Failure(instance: instance, reason: "row_refused", detail: "\(error)")]
+            return (0, [Failure(instance: instance, reason: "row_refused", detail: "\(error)")])
         }
     }
 
@@ -139,22 +159,27 @@ public final class FileIndexer {
 
     /// Metadata that cannot be read any more is put aside, since the files have all of it: of all instances of the series,
     /// whichever are asked for.
-    private func append(_ update: SeriesMetadataUpdate) throws -> Int {
-        if partial.contains(update.series) { try complete(update.series) }
+    private func append(_ update: SeriesMetadataUpdate) throws -> (count: Int, changed: Int) {
+        var changed = 0
+        if partial.contains(update.series) { changed += try complete(update.series) }
         do {
-            return try metadata.append([update])[0]
-        } catch let error as MetadataStoreError {
+            let appended = try metadata.append(update)
+            return (appended.count, appended.changed + changed)
+        } catch {
             guard error.code == .damaged, try metadata.putAside(update.series) else { throw error }
             partial.insert(update.series)
-            try complete(update.series)
-            return try metadata.append([update])[0]
+            changed += try complete(update.series)
+            let appended = try metadata.append(update)
+            return (appended.count, appended.changed + changed)
         }
     }
 
     /// Appends the metadata of every stored instance of a series; of a file that is replaced meanwhile, the new one's last.
-    private func complete(_ series: SeriesIdentity) throws {
+    /// - Returns: the number of instances that were added or changed.
+    private func complete(_ series: SeriesIdentity) throws -> Int {
         guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID), let own = UID(series.seriesUID)
-        else { return }
+        else { return 0 }
+        var changed = 0
         var rest: [UID]
         do { rest = try FileStore(paths: extractor.paths).instances(of: own, study: study, tenant: tenant) } catch {
             throw StoreUnavailable(errorNumber: error.errorNumber)
@@ -173,10 +198,11 @@ public final class FileIndexer {
                 read.append(Read(instance: instance, version: content.version))
                 bytes += extracted.metadata.json.count
             }
-            if !read.isEmpty { _ = try metadata.append([update]) }
+            if !read.isEmpty { changed += try metadata.append(update).changed }
             rest += read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance.instance)
         }
         partial.remove(series)
+        return changed
     }
 }
 

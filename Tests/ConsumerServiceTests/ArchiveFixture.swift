@@ -194,10 +194,11 @@ final class CrashingProcess: EventBus, IngestStore, MetadataStore {
         return counts
     }
 
-    func write(_ batch: IngestBatch) throws {
+    func write(_ batch: IngestBatch) throws -> Int {
         try pass(.beforeWrite)
-        try fixture.store.write(batch)
+        let changed = try fixture.store.write(batch)
         try pass(.afterWrite)
+        return changed
     }
 
     func snapshot(of series: SeriesIdentity) throws -> (any SeriesSnapshot)? { nil }

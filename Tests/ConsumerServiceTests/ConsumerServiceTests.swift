@@ -243,9 +243,9 @@ struct ConsumerServiceTests {
             let inner: PostgresIngestStore
             let largest = Mutex(0)
             init(_ inner: PostgresIngestStore) { self.inner = inner }
-            func write(_ batch: IngestBatch) throws {
+            func write(_ batch: IngestBatch) throws -> Int {
                 largest.withLock { $0 = max($0, batch.logs.objects.count) }
-                try inner.write(batch)
+                return try inner.write(batch)
             }
         }
         let fixture = try ArchiveFixture()
@@ -268,12 +268,12 @@ struct ConsumerServiceTests {
             let inner: PostgresIngestStore
             let attempts = Mutex(0)
             init(_ inner: PostgresIngestStore) { self.inner = inner }
-            func write(_ batch: IngestBatch) throws {
+            func write(_ batch: IngestBatch) throws -> Int {
                 attempts.withLock { $0 += 1 }
                 if batch.logs.objects.contains(where: { $0.sopUID == "1.9.7" }) {
                     throw PostgresError(code: .init(rawValue: "22021"), operation: "test", message: "")
                 }
-                try inner.write(batch)
+                return try inner.write(batch)
             }
         }
         let fixture = try ArchiveFixture()
@@ -300,7 +300,7 @@ struct ConsumerServiceTests {
                 self.inner = inner
                 self.code = code
             }
-            func write(_ batch: IngestBatch) throws {
+            func write(_ batch: IngestBatch) throws -> Int {
                 let attempt = attempts.withLock { attempts in
                     attempts += 1
                     return attempts
@@ -308,7 +308,7 @@ struct ConsumerServiceTests {
                 guard attempt > 3 else {
                     throw PostgresError(code: .init(rawValue: code), operation: "test", message: "")
                 }
-                try inner.write(batch)
+                return try inner.write(batch)
             }
         }
         let fixture = try ArchiveFixture()
@@ -331,8 +331,8 @@ struct ConsumerServiceTests {
             let inner: PostgresIngestStore
             let failures = Mutex(0)
             init(_ inner: PostgresIngestStore) { self.inner = inner }
-            func write(_ batch: IngestBatch) throws {
-                do { try inner.write(batch) } catch {
+            func write(_ batch: IngestBatch) throws -> Int {
+                do { return try inner.write(batch) } catch {
                     failures.withLock { $0 += 1 }
                     throw error
                 }

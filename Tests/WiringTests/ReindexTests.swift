@@ -85,16 +85,19 @@ import Wiring
         try Data("nothing".utf8).write(to: URL(fileURLWithPath: folder + "/1.2.3.dcm"))
 
         let dry = try reindex(archive, "--from-files", "--dry-run")
-        #expect(dry.text.contains("\(count) would be written, 1 with errors"), "\(dry.text)")
+        #expect(dry.text.contains("\(count) can be indexed, 1 with errors"), "\(dry.text)")
         #expect(try self.rows(archive).isEmpty)
 
         let result = try reindex(archive, "--from-files")
-        #expect(result.status == 1 && result.text.contains("\(count) written, 1 with errors"), "\(result.text)")
+        #expect(result.status == 1 && result.text.contains("\(count + 1) instances looked at"), "\(result.text)")
+        let changed = "\(rows.count + count) rows and metadata added or changed, 1 with errors"
+        #expect(result.text.contains(changed), "\(changed): \(result.text)")
         #expect(result.errors.contains("1.2.3: file_unreadable"), "\(result.errors)")
         #expect(try self.rows(archive) == rows)
         #expect(try self.metadata(archive) == metadata)
         // Once more: nothing changes.
-        #expect(try reindex(archive, "--from-files").status == 1)
+        let second = try reindex(archive, "--from-files")
+        #expect(second.status == 1 && second.text.contains(", 0 rows and metadata added or changed"), "\(second.text)")
         #expect(try self.rows(archive) == rows)
         #expect(try archive.json("/studies").count == 2)
 
@@ -143,6 +146,11 @@ import Wiring
         try session.run(
             "UPDATE dicom_state_meta SET patient_name = NULL; UPDATE dicom_image_meta SET bits_allocated = NULL",
             operation: "forget")
+        // Of columns a dry run counts the rows that differ, and changes none.
+        let dry = try reindex(archive, "--columns", "patient_name,bits_allocated", "--dry-run")
+        #expect(dry.text.contains("\(count) instances looked at"), "\(dry.text)")
+        #expect(dry.text.contains("\(count + 4) rows would be changed, 0 with errors"), "\(dry.text)")
+        #expect(try reindex(archive, "--columns", "modality", "--dry-run").text.contains(", 0 rows would be changed"))
         // A series every five seconds: there is time to kill it.
         let program = try ChildProgram(
             path: "\(Programs.folder)/wado",

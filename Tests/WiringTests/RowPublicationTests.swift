@@ -90,7 +90,8 @@ struct RowPublicationTests {
         let session = try PostgresConnection(connection)
         let all = try FileReindex(settings, connection: connection, options: ReindexOptions()).run(
             progress: { _ in }, failure: { Issue.record("\($0)") })
-        #expect(all.changed == instances.count && all.failed == 0)
+        // Two series, and of each instance two rows and its metadata.
+        #expect(all.changed == 2 + 3 * instances.count && all.failed == 0)
         var rows = try published([.state: 2, .image: 60, .objectLog: 60])
         #expect(rows[.image]?.count == 60 && rows[.objectLog]?.count == 60)
         let before = try states(rows[.state])
@@ -116,7 +117,7 @@ struct RowPublicationTests {
             CREATE TABLE marks (name text);
             CREATE TRIGGER seen AFTER INSERT ON incomplete_column FOR EACH ROW EXECUTE FUNCTION seen()
             """, operation: "watch")
-        #expect(try run("dicom_image_meta.bits_allocated").changed == 60)
+        #expect(try run("dicom_image_meta.bits_allocated").changed == 120)
         rows = try published([.image: 60])
         let images = try (rows[.image] ?? []).map { try DicomImageMetaRow(json: Array($0.utf8)) }
         #expect(images.allSatisfy { $0.bitsAllocated == 16 } && Set(images.map(\.sopUID)).count == 60)
@@ -152,7 +153,8 @@ struct RowPublicationTests {
                 progress: { _ in }, failure: { Issue.record("\($0)") })
         }
         let first = try reindex("not-a-date")
-        #expect(first.done == 60 && first.changed == 60 && first.fraction == 1 && !first.isContinued)
+        // Of each instance two rows are published.
+        #expect(first.done == 60 && first.changed == 120 && first.fraction == 1 && !first.isContinued)
         let told = try published([.problem: 120])[.problem] ?? []
         let cleared = try told.map { try DicomProblemMetaRow(json: Array($0.utf8)) }
         #expect(cleared.allSatisfy { $0.state == "cleared" })

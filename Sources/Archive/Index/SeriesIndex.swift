@@ -32,7 +32,9 @@ public struct IngestBatch: Sendable {
 /// Where the consumer writes: index and logs, all or nothing where one database holds both.
 public protocol IngestStore: Sendable {
     /// Returns when everything is on stable storage. Writing the same batch again changes nothing.
-    func write(_ batch: IngestBatch) throws
+    /// - Returns: rows of series and instances that were added or changed, or published.
+    @discardableResult
+    func write(_ batch: IngestBatch) throws -> Int
 }
 
 /// The index alone, where logs are kept elsewhere.
@@ -51,6 +53,8 @@ public struct WrittenSeries: Sendable {
     public var rows: [DicomStateMetaRow]
     /// Problems that the batch's instances had and have no longer.
     public var clearedProblems: [DicomProblemMetaRow]
+    /// How many rows of series were added or changed.
+    public var changed = 0
 
     public init(rows: [DicomStateMetaRow] = [], clearedProblems: [DicomProblemMetaRow] = []) {
         self.rows = rows

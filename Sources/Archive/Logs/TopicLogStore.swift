@@ -96,7 +96,8 @@ public final class TopicIngestStore: IngestStore {
         self.logs = logs
     }
 
-    public func write(_ batch: IngestBatch) throws {
+    @discardableResult
+    public func write(_ batch: IngestBatch) throws -> Int {
         // A row that no message can carry is found before anything is written.
         let messages = try TopicMessages(batch.logs)
         let written = try index.writeSeries(batch)
@@ -105,5 +106,7 @@ public final class TopicIngestStore: IngestStore {
         var cleared = LogRows()
         cleared.problems = written.clearedProblems
         try logs.append(cleared)
+        // Who reads the topics keeps what differs.
+        return written.changed + batch.logs.objects.count + batch.logs.images.count
     }
 }

@@ -65,7 +65,7 @@ public final class FileMetadataStore: MetadataStore {
     public func append(_ updates: [SeriesMetadataUpdate]) throws -> [Int] {
         var counts: [Int] = []
         counts.reserveCapacity(updates.count)
-        for update in updates { counts.append(try append(update)) }
+        for update in updates { counts.append(try append(update).count) }
         return counts
     }
 
@@ -183,7 +183,9 @@ public final class FileMetadataStore: MetadataStore {
         return try FileSeriesSnapshot.open(logPath: paths.log, compactedPath: paths.compacted)
     }
 
-    private func append(_ update: SeriesMetadataUpdate) throws(MetadataStoreError) -> Int {
+    /// Appends what one series does not have just so.
+    /// - Returns: the number of distinct SOP Instance UIDs that it now has, and of instances that were added or changed.
+    package func append(_ update: SeriesMetadataUpdate) throws(MetadataStoreError) -> (count: Int, changed: Int) {
         let paths = try paths(update.series)
         for instance in update.instances {
             guard UID(instance.sopInstanceUID) != nil else { throw MetadataStoreError(.invalidIdentity) }
@@ -224,15 +226,17 @@ public final class FileMetadataStore: MetadataStore {
     private func write(
         _ update: SeriesMetadataUpdate, to log: MetadataFile, at size: Int, isNew: Bool,
         _ known: consuming [String: UInt64], _ paths: Paths
-    ) throws(MetadataStoreError) -> Int {
+    ) throws(MetadataStoreError) -> (count: Int, changed: Int) {
         // The only reference, so that a large one is not copied for every append.
         var versions = consume known
         var records: [UInt8] = []
+        var changed = 0
         for instance in update.instances {
             let version = SeriesLog.version(of: instance.json)
             if versions[instance.sopInstanceUID] == version { continue }
             SeriesLog.append(instance, version: version, to: &records)
             versions[instance.sopInstanceUID] = version
+            changed += 1
         }
         do {
             if !records.isEmpty { try log.write(records, at: size) }
@@ -252,8 +256,9 @@ public final class FileMetadataStore: MetadataStore {
             lastingFolders.withLock { _ = $0.remove(paths.folder) }
             throw error
         }
+        let count = versions.count
         remember(update.series, Known(log: try key(log), compacted: key(paths.compacted), versions: versions))
-        return versions.count
+        return (count, changed)
     }
 
     /// Puts the names in a folder, its own, and those of the folders above it, on stable storage, when this process has

@@ -10,16 +10,18 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
 
     public init(pool: PostgresPool) { self.pool = pool }
 
-    public func write(_ batch: IngestBatch) throws {
+    @discardableResult
+    public func write(_ batch: IngestBatch) throws -> Int {
         var rows = batch.logs
         rows.problems += batch.receivedProblems
         let logs = Self.encode(rows)
-        try pool.withConnection { connection throws(PostgresError) in
+        return try pool.withConnection { connection throws(PostgresError) in
             try Self.prepare(connection, logs)
             try ProblemClearing.prepare(connection, rows)
-            try Self.write(batch, connection) { connection throws(PostgresError) in
-                try Self.insert(connection, logs)
+            return try Self.write(batch, connection) { connection throws(PostgresError) in
+                let changed = try Self.insert(connection, logs)
                 try ProblemClearing.run(connection, after: rows)
+                return changed
             }
         }
     }
@@ -33,8 +35,8 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
         return try pool.withConnection { connection throws(PostgresError) in
             try Self.prepare(connection, problems)
             try ProblemClearing.prepare(connection, rows)
-            return try Self.write(batch, connection) { connection throws(PostgresError) in
-                var written = WrittenSeries()
+            var written = WrittenSeries()
+            let changed = try Self.write(batch, connection) { connection throws(PostgresError) in
                 if !batch.series.isEmpty { written.rows = try StateRows.read(connection, StateRows.staged) }
                 try Self.insert(connection, problems)
                 // For the clearing only, which looks for them in their stage.
@@ -43,16 +45,19 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
                 }
                 try ProblemClearing.run(connection, after: rows)
                 written.clearedProblems = try ProblemClearing.cleared(connection, after: rows)
-                return written
+                return 0
             }
+            written.changed = changed
+            return written
         }
     }
 
     /// Writes series and dead letters, then what `body` writes, in one transaction.
-    private static func write<R>(
+    /// - Returns: rows of series that were added or changed, and what `body` returns.
+    private static func write(
         _ batch: IngestBatch, _ connection: PostgresConnection,
-        _ body: (PostgresConnection) throws(PostgresError) -> R
-    ) throws(PostgresError) -> R {
+        _ body: (PostgresConnection) throws(PostgresError) -> Int
+    ) throws(PostgresError) -> Int {
         var states: [UInt8] = []
         for update in batch.series {
             var row = update.state
@@ -62,6 +67,7 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
         let disagreeing = batch.series.filter { !$0.variants.isEmpty }
         if !states.isEmpty { try connection.once(RowStage.states.create, operation: "write batch") }
         return try connection.transaction { connection throws(PostgresError) in
+            var changed = 0
             if !states.isEmpty {
                 try connection.copyIn(RowStage.states.copy, tuples: states, operation: "write series")
                 // The flag first, as the webworker has it (`PostgresCompactionQueue`): who locks the two rows of a
@@ -70,14 +76,14 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
                 // With the flag set, no other writer is at these series: the rows seen here are those replaced.
                 let variants = SeriesVariants(
                     disagreeing, stored: try connection.query(SeriesVariants.differing, operation: "write series"))
-                try connection.query(mergeSeries, operation: "write series")
+                changed += try connection.query(mergeSeries, operation: "write series").affectedRows
                 if !variants.tuples.isEmpty {
                     try connection.copyIn(SeriesVariants.copy, tuples: variants.tuples, operation: "write variants")
-                    try connection.query(SeriesVariants.insert, operation: "write variants")
+                    changed += try connection.query(SeriesVariants.insert, operation: "write variants").affectedRows
                 }
             }
             for letter in batch.deadLetters { try PostgresDeadLetters.insert(letter, connection) }
-            return try body(connection)
+            return changed + (try body(connection))
         }
     }
 
@@ -91,7 +97,7 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
                 partitionsDay.withLock { $0 = today }
             }
             try Self.prepare(connection, logs)
-            try connection.transaction { connection throws(PostgresError) in try Self.insert(connection, logs) }
+            _ = try connection.transaction { connection throws(PostgresError) in try Self.insert(connection, logs) }
         }
     }
 
@@ -110,13 +116,18 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
         for (stage, _) in logs { try connection.once(stage.create, operation: "write logs") }
     }
 
+    /// - Returns: rows of instances that were added or changed.
+    @discardableResult
     private static func insert(
         _ connection: PostgresConnection, _ logs: [(RowStage, [UInt8])]
-    ) throws(PostgresError) {
+    ) throws(PostgresError) -> Int {
+        var changed = 0
         for (stage, tuples) in logs {
             try connection.copyIn(stage.copy, tuples: tuples, operation: "write logs")
-            try connection.query(stage.insert, operation: "write logs")
+            let inserted = try connection.query(stage.insert, operation: "write logs").affectedRows
+            if stage.table.name != RowStage.problems.table.name { changed += inserted }
         }
+        return changed
     }
 
     /// The attributes are those of the representative, the instance with the lowest SOP Instance UID: a row of a lower

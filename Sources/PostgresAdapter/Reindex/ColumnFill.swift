@@ -86,6 +86,41 @@ public final class ColumnFill: Sendable {
     /// Writes the values of series that are as they were.
     /// - Returns: how many rows were changed, and the series that were written to meanwhile.
     public func write(_ batch: FillBatch) throws -> (changed: Int, again: [SeriesIdentity]) {
+        try transaction { connection throws(PostgresError) in
+            let current = try Self.lock(batch.parts.map(\.series.identity), connection)
+            var again: [SeriesIdentity] = []
+            var parts: [FillBatch.Part] = []
+            for part in batch.parts {
+                if let time = current[part.series.identity], time == part.series.flagTime {
+                    parts.append(part)
+                } else {
+                    again.append(part.series.identity)
+                }
+            }
+            var changed = 0
+            for (table, columns) in columns.tables where try Self.stage(table, parts, connection) {
+                changed += try connection.query(table.update(columns), operation: "fill columns").affectedRows
+            }
+            try Self.replaceVariants(parts, connection)
+            return (changed, again)
+        }
+    }
+
+    /// How many rows `write` would change, as they are now; nothing of ours is written or locked.
+    public func countChanges(_ batch: FillBatch) throws -> Int {
+        try transaction { connection throws(PostgresError) in
+            var changed = 0
+            for (table, columns) in columns.tables where try Self.stage(table, batch.parts, connection) {
+                let found = try connection.query(table.count(columns), operation: "count changes")
+                changed += Int(found.integer(0, 0) ?? 0)
+            }
+            return changed
+        }
+    }
+
+    private func transaction<R>(
+        _ body: (PostgresConnection) throws(PostgresError) -> R
+    ) throws(PostgresError) -> R {
         try pool.withConnection { connection throws(PostgresError) in
             for (table, _) in columns.tables { try connection.once(table.createStage, operation: "fill columns") }
             try connection.once(RowStage.states.create, operation: "fill columns")
@@ -93,34 +128,21 @@ public final class ColumnFill: Sendable {
                 // Rows are looked up by their keys: no plan that reads all of a table is a good one.
                 try connection.run(
                     "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off", operation: "fill columns")
-                let current = try Self.lock(batch.parts.map(\.series.identity), connection)
-                var again: [SeriesIdentity] = []
-                var parts: [FillBatch.Part] = []
-                for part in batch.parts {
-                    if let time = current[part.series.identity], time == part.series.flagTime {
-                        parts.append(part)
-                    } else {
-                        again.append(part.series.identity)
-                    }
-                }
-                var changed = 0
-                for (table, columns) in columns.tables {
-                    changed += try Self.update(table, columns, parts, connection)
-                }
-                try Self.replaceVariants(parts, connection)
-                return (changed, again)
+                return try body(connection)
             }
         }
     }
 
-    private static func update(
-        _ table: FilledTable, _ columns: [ColumnSchema], _ parts: [FillBatch.Part], _ connection: PostgresConnection
-    ) throws(PostgresError) -> Int {
+    /// Brings the values of a table into its stage.
+    /// - Returns: false when there are none.
+    private static func stage(
+        _ table: FilledTable, _ parts: [FillBatch.Part], _ connection: PostgresConnection
+    ) throws(PostgresError) -> Bool {
         var tuples: [UInt8] = []
         for part in parts { tuples += part.tuples[table] ?? [] }
-        if tuples.isEmpty { return 0 }
+        if tuples.isEmpty { return false }
         try connection.copyIn(table.copy, tuples: tuples, operation: "fill columns")
-        return try connection.query(table.update(columns), operation: "fill columns").affectedRows
+        return true
     }
 
     private static func replaceVariants(

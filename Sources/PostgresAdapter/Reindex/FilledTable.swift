@@ -46,18 +46,27 @@ enum FilledTable: CaseIterable, Sendable {
     /// Brings the columns from the stage into the rows, where they differ. A series' row takes them from the instance
     /// that it shows, and from no other.
     func update(_ columns: [ColumnSchema]) -> String {
-        var same = schema.key
         var sets = columns.map { "\($0.sqlName) = s.\($0.sqlName)" }
         if self == .state {
-            same.append("representative_sop_uid")
             // Of two states of a row the one of the later time counts, wherever they were published to. Rows of instances
             // keep theirs: a later one would keep off what the consumer has read and not yet written.
             sets.append(SQL.laterTime("t"))
         }
         return """
             UPDATE \(schema.name) t SET \(sets.joined(separator: ", "))
-            FROM \(stage) s
-            WHERE \(same.map { "t.\"\($0)\" = s.\"\($0)\"" }.joined(separator: " AND "))
+            FROM \(stage) s WHERE \(differs(columns))
+            """
+    }
+
+    /// Counts the rows that `update` would change.
+    func count(_ columns: [ColumnSchema]) -> String {
+        "SELECT count(*) FROM \(schema.name) t, \(stage) s WHERE \(differs(columns))"
+    }
+
+    private func differs(_ columns: [ColumnSchema]) -> String {
+        let same = schema.key + (self == .state ? ["representative_sop_uid"] : [])
+        return """
+            \(same.map { "t.\"\($0)\" = s.\"\($0)\"" }.joined(separator: " AND "))
                 AND (\(RowStage.list(columns, "t."))) IS DISTINCT FROM (\(RowStage.list(columns, "s.")))
             """
     }

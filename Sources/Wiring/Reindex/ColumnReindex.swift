@@ -106,7 +106,7 @@ public struct ColumnReindex: Sendable {
     private func write(
         _ batch: FillBatch, _ fill: ColumnFill, _ reader: ColumnReader
     ) throws -> (changed: Int, busy: [SeriesIdentity]) {
-        if options.isDryRun { return (batch.instanceCount - batch.failures.count, []) }
+        if options.isDryRun { return (try fill.countChanges(batch), []) }
         var (changed, left) = try patiently { try fill.write(batch) }
         var attempt = 0
         while !left.isEmpty {

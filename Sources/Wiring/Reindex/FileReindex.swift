@@ -87,7 +87,7 @@ extension ReindexProgress {
         let count = outcome.indexed + outcome.failures.count
         done += count
         doneNow += count
-        changed += outcome.indexed
+        if let changes = outcome.changed { changed += changes } else if count > 0 { isCompared = false }
         failed += outcome.failures.count
     }
 }

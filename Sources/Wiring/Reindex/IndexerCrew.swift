@@ -51,9 +51,7 @@ final class IndexerCrew: Sendable {
         var outcome = FileIndexer.Outcome()
         for number in parts.indices {
             guard let part = try all?[number]?.get() else { continue }
-            outcome.indexed += part.indexed
-            outcome.skipped += part.skipped
-            outcome.failures += part.failures
+            outcome += part
         }
         return outcome
     }

@@ -28,8 +28,11 @@ public struct ReindexProgress: Sendable {
     public var done = 0
     /// Of these by this run.
     public var doneNow = 0
-    /// Rows that were written.
+    /// Rows, and instances in the metadata of series, that were added or changed, or would be; with `logs: doris` all rows
+    /// of instances, since each is published.
     public var changed = 0
+    /// False when `changed` tells nothing: files were read, and not compared with what there is.
+    public var isCompared = true
     /// Instances with errors.
     public var failed = 0
     /// 0 to 1.

@@ -37,7 +37,8 @@ enum ReindexCommand {
         options.tenant = try command.tenant()
         let database = try RunningArchive.database(settings)
         try OldData.prepare(database, writes: !options.isDryRun)
-        let display = ReindexDisplay(options)
+        let display = ReindexDisplay(
+            options, isOfColumns: command.has("--columns"), isPublished: settings[WadoSettings.logs] == "doris")
         let outcome: ReindexProgress
         if let names = command["--columns"] {
             let columns = names.split(separator: ",").map(String.init)

@@ -6,11 +6,18 @@ internal import Wiring
 final class ReindexDisplay {
     private static let listed = 20
     private let options: ReindexOptions
+    private let isOfColumns: Bool
+    /// Rows go to Doris too.
+    private let isPublished: Bool
     private let start = Date()
     private var nextLine = Date()
     private var failures = 0
 
-    init(_ options: ReindexOptions) { self.options = options }
+    init(_ options: ReindexOptions, isOfColumns: Bool, isPublished: Bool) {
+        self.options = options
+        self.isOfColumns = isOfColumns
+        self.isPublished = isPublished
+    }
 
     func show(_ progress: ReindexProgress) {
         let now = Date()
@@ -33,10 +40,20 @@ final class ReindexDisplay {
         if Terminal.isInteractive { Terminal.complain("") }
         let seconds = max(0.001, Date().timeIntervalSince(start))
         var text = progress.isContinued ? "an earlier run was taken up where it ended\n" : ""
-        text += "\(progress.done) instances looked at (\(rate(progress, seconds)) a second), "
-        text += options.isDryRun ? "\(progress.changed) would be written" : "\(progress.changed) written"
+        text += "\(progress.done) instances looked at (\(rate(progress, seconds)) a second), \(outcome(progress))"
         text += ", \(progress.failed) with errors, in \(duration(seconds))\n"
+        if !progress.isCompared {
+            text += "a dry run does not compare files with what is indexed: `wado reconcile` does\n"
+        }
         Terminal.write(text)
+    }
+
+    private func outcome(_ progress: ReindexProgress) -> String {
+        guard progress.isCompared else { return "\(progress.done - progress.failed) can be indexed" }
+        let what = "\(progress.changed) \(isOfColumns ? "rows" : "rows and metadata") "
+        if options.isDryRun { return what + "would be changed" }
+        // Of rows of instances Doris finds out which differ.
+        return what + (isPublished ? "changed or published" : isOfColumns ? "changed" : "added or changed")
     }
 
     /// `[#######-----] 58 %  580,000 instances, 21000/s, about 3 min left`.
