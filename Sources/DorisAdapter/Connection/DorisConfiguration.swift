@@ -1,5 +1,4 @@
 import Archive
-import ArchiveSchema
 public import ServiceKit
 
 /// Where Doris is, and what its tables and load jobs are made with.

@@ -1,4 +1,3 @@
-import ArchiveSchema
 import ServiceKit
 
 /// The load jobs of a database: what Doris knows of them, and how they are made and changed.

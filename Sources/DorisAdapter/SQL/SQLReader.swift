@@ -1,5 +1,3 @@
-import ArchiveSchema
-
 /// Why a statement could not be read: its place, without its text.
 public struct SQLReadingError: Error, Equatable, CustomStringConvertible {
     /// What was expected.

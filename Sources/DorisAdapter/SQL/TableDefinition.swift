@@ -1,5 +1,3 @@
-import ArchiveSchema
-
 /// A table of Doris, as the spec wants it or as Doris shows it.
 package struct TableDefinition: Hashable, Sendable {
     package struct Column: Hashable, Sendable {

@@ -1,5 +1,4 @@
 import Archive
-import ArchiveSchema
 
 extension DorisSchemaStore {
     /// The statements that make all of it anew, with the settings, without secrets.

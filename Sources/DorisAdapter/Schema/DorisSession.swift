@@ -1,5 +1,3 @@
-import ArchiveSchema
-
 /// A connection to Doris with what a schema store asks of it.
 struct DorisSession {
     let configuration: DorisConfiguration

@@ -1,4 +1,3 @@
-import ArchiveSchema
 import ServiceKit
 
 /// Doris changes large tables in the background, one job a table at a time. This waits for them.

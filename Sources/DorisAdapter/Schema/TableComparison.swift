@@ -1,5 +1,4 @@
 package import Archive
-import ArchiveSchema
 
 /// What makes a table of Doris as the spec wants it.
 package struct TableComparison {

@@ -32,7 +32,7 @@ import Testing
             let ddl = try #require(table.dorisDDL).split(separator: "\n").map { $0.split(separator: " ") }
             for column in table.columns where column.isInDoris {
                 let line = ddl.first {
-                    $0.first.map { $0 == column.name || $0 == DorisText.name(column.name) } ?? false
+                    $0.first.map { $0 == column.name || $0 == "`\(column.name)`" } ?? false
                 }
                 #expect(line?.dropFirst().first.map(String.init) == column.type.dorisName, "\(column.name)")
             }

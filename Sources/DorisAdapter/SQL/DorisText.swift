@@ -1,7 +1,7 @@
 /// Pieces of Doris' SQL.
-public enum DorisText {
+package enum DorisText {
     /// A string in double quotes, with backslash escapes.
-    public static func string(_ text: String) -> String {
+    package static func string(_ text: String) -> String {
         // By scalars: a quote with an accent upon it is still a quote for Doris.
         var result: String.UnicodeScalarView = "\"".unicodeScalars
         for scalar in text.unicodeScalars {
@@ -16,7 +16,7 @@ public enum DorisText {
     }
 
     /// A name in backticks, reserved or not.
-    public static func name(_ name: String) -> String {
+    package static func name(_ name: String) -> String {
         var result: String.UnicodeScalarView = "`".unicodeScalars
         for scalar in name.unicodeScalars { result.append(contentsOf: scalar == "`" ? ["`", "`"] : [scalar]) }
         result.append("`")
@@ -24,10 +24,10 @@ public enum DorisText {
     }
 
     /// Names with commas between them.
-    public static func names(_ names: [String]) -> String { names.map(name).joined(separator: ", ") }
+    package static func names(_ names: [String]) -> String { names.map(name).joined(separator: ", ") }
 
     /// `"name" = "value"` with commas between them, on lines of their own.
-    public static func properties(_ entries: [(String, String)]) -> String {
+    package static func properties(_ entries: [(String, String)]) -> String {
         entries.map { "    \(string($0.0)) = \(string($0.1))" }.joined(separator: ",\n")
     }
 }
