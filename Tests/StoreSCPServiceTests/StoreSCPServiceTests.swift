@@ -127,7 +127,7 @@ struct StoreSCPServiceTests {
                 DICOMDictionary.Tag(group: 0x0009, element: 0x1000 + UInt16(number)), vr: .ut,
                 bytes: [UInt8](repeating: 0x41, count: 1_000_000))
         }
-        let refused = try user.store(sample, deflated)
+        let refused = try user.store(sample)
         #expect(refused.code == 0xA700 && refused.comment?.contains("metadata") == true)
         try user.release()
         #expect(try fixture.bus.rows(1).map(\.sopUID) == ["1.2.3.1.1.7"])
