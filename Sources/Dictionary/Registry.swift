@@ -97,8 +97,10 @@ public struct ElementEntry: Hashable, Sendable {
         return text + ")"
     }
 
-    /// True when every form of the VM allows one value only.
-    public var isSingleValued: Bool { vm == "1" }
+    /// True when every form of the VM allows one value only, or the VR never has more (PS3.5 6.2), whatever PS3.6 says.
+    public var isSingleValued: Bool {
+        vm == "1" || !vrs.isEmpty && vrs.allSatisfy { [.lt, .st, .ur, .ut].contains($0) }
+    }
 }
 
 /// One row of the registry of unique identifiers.

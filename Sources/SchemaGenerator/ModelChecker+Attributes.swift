@@ -109,6 +109,11 @@ extension ModelChecker {
             error("\(element.keyword) \(what)", mark)
             return nil
         }
+        let root = steps.first?.sequence ?? element
+        if root.tag >= 0x7FE0_0008 {
+            error("\(root.keyword) stands behind Pixel Data, where instances are not read", mark)
+            return nil
+        }
         let choice = choice(spec, element, vr, mark)
         if element.isSingleValued, choice != .single,
             let mark = spec.index?.mark ?? spec.join?.mark ?? spec.values?.mark

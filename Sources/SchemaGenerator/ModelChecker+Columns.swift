@@ -291,6 +291,9 @@ extension ModelChecker {
         if column.level == nil, spec.level == nil {
             error("`search` needs a `level:`, the one the attribute is asked for at", mark)
         }
+        if spec.stores != nil, !column.stores.contains(.postgres) {
+            error("searches are answered by PostgreSQL, and the column is not there", mark)
+        }
         checkSearched(column.attribute?.vr, column.type, mark)
         if column.attribute?.isPrivate == true, column.level == .instance {
             error("instances are searched by tag, which a private element has another of in each file", mark)

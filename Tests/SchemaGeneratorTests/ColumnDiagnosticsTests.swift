@@ -60,6 +60,14 @@ import Testing
             "12:24: error: TransferSyntaxUID is file meta information, which no data set has; see `from: transfer_syntax_uid` and `from: sop_class_uid`"
         ),
         (
+            "name: x, tag: 'DigitalSignaturesSequence[0].MACIDNumber'",
+            "12:24: error: DigitalSignaturesSequence stands behind Pixel Data, where instances are not read"
+        ),
+        (
+            "name: x, tag: '(7FE1,\"ACME\",10)', vr: LO",
+            "12:24: error: (7FE1,\"ACME\",10) stands behind Pixel Data, where instances are not read"
+        ),
+        (
             "name: x, tag: OverlayRows",
             "12:24: error: OverlayRows stands in repeating groups; one column cannot hold them"
         ),
@@ -88,6 +96,15 @@ import Testing
         (
             "name: x, tag: ImageType",
             "12:24: error: ImageType can have several values (VM 2-n); add `index: 0` for the first, `values: all` for all in an array, or `join: true` for all as one text"
+        ),
+        (
+            // The registry says 1-n, and an ST has one value.
+            "name: x, tag: DataStreamingProtocol, index: 1",
+            "12:54: error: DataStreamingProtocol has one value only; leave this out"
+        ),
+        (
+            "name: x, tag: StudyID, level: study, search: true, stores: [doris]",
+            "12:55: error: searches are answered by PostgreSQL, and the column is not there"
         ),
         (
             "name: x, tag: ImageType, values: first",
