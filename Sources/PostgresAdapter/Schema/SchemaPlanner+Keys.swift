@@ -92,7 +92,8 @@ extension SchemaPlanner {
         for (place, column) in wanted.columns.enumerated() where column.isNotNull {
             if wanted.key?.columns.contains(column.sqlName) == true { continue }
             // It becomes NOT NULL when no row lacks it.
-            if found.column(column.name).map({ !$0.isNotNull }) ?? (column.defaultValue == nil) {
+            let isEmptied = emptiedColumns.contains(column.sqlName)
+            if isEmptied || found.column(column.name).map({ !$0.isNotNull }) ?? (column.defaultValue == nil) {
                 new.columns[place].isNotNull = false
             }
         }

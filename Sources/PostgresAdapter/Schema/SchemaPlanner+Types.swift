@@ -5,12 +5,15 @@ extension SchemaPlanner {
     /// The changes of one table that go together: what it rewrites, it rewrites once.
     private struct TypeChanges {
         var clauses: [String] = []
+        /// Statements before it.
+        var preparations: [String] = []
         var reasons: [String] = []
         var rewrites = false
         var rebuildsIndexes = false
 
         mutating func add(_ other: Self) {
             clauses += other.clauses
+            preparations += other.preparations
             reasons += other.reasons
             rewrites = rewrites || other.rewrites
             rebuildsIndexes = rebuildsIndexes || other.rebuildsIndexes
@@ -35,6 +38,11 @@ extension SchemaPlanner {
                 var one = TypeChanges()
                 // The default of the old type may be none of the new one; it is set again afterwards.
                 if before.defaultValue != nil { one.clauses.append("ALTER COLUMN \(column.sqlName) DROP DEFAULT") }
+                if column.type.hasSuffix("[]"), !before.type.hasSuffix("[]") {
+                    one.preparations = found.indexes.filter { isLower($0, of: column) }.map {
+                        "DROP INDEX IF EXISTS \($0.sqlName)"
+                    }
+                }
                 one.clauses.append(
                     "ALTER COLUMN \(column.sqlName) TYPE \(column.typeSQL)"
                         + ((fill ?? using).map { " USING \($0)" } ?? ""))
@@ -84,6 +92,11 @@ extension SchemaPlanner {
         return changed
     }
 
+    /// Whether an index of ours is on the small letters of a column, which an array has not.
+    private func isLower(_ index: Catalogue.Index, of column: Catalogue.Column) -> Bool {
+        known.contains("index \(index.name)") && index.definition.contains("lower(") && index.mentions(column.sqlName)
+    }
+
     /// What a narrower column has no room for.
     private func longerValues(
         _ column: Catalogue.Column, _ found: Catalogue.Table
@@ -120,7 +133,8 @@ extension SchemaPlanner {
         }
         add(
             object ?? wanted.name, reason,
-            ["ALTER TABLE \(wanted.sqlName) " + changes.clauses.joined(separator: ", ")], table: wanted.name,
+            changes.preparations + ["ALTER TABLE \(wanted.sqlName) " + changes.clauses.joined(separator: ", ")],
+            table: wanted.name,
             occasion: occasion, hindrance: hindrance)
     }
 
@@ -142,7 +156,10 @@ extension SchemaPlanner {
             return
         }
         var new = column
-        if new.defaultValue == nil && found.rows != 0 { new.isNotNull = false }
+        if new.defaultValue == nil {
+            emptiedColumns.insert(column.sqlName)
+            if found.rows != 0 { new.isNotNull = false }
+        }
         add(
             object,
             "\(reason): its values in \(Self.count(found)) would be lost, and filled in again by `wado reindex --columns \(column.name)`",

@@ -30,6 +30,8 @@ struct SchemaPlanner {
     var waitingColumns: Set<String> = []
     /// Columns of the table at hand, as SQL writes them, that have room for more than they should.
     var widerColumns: Set<String> = []
+    /// Columns of the table at hand, as SQL writes them, that lose their values and have no default.
+    var emptiedColumns: Set<String> = []
     var steps: [MigrationStep] = []
     var notes: [String] = []
     /// True when something has to wait for values that are not there yet.
@@ -106,6 +108,7 @@ struct SchemaPlanner {
         oldNames = [:]
         waitingColumns = []
         widerColumns = []
+        emptiedColumns = []
         rename(&found, wanted)
         try changeColumns(found, wanted)
         if found.partitionKey != wanted.partitionKey {

@@ -41,6 +41,7 @@ extension RandomSpec {
             if random.next(2) == 0 { search(&column, table, others) }
         }
         if random.next(2) == 0 { column.comment = "What's \(random.next(100)) \\\\ 张" }
+        column.isRetired = random.next(8) == 0
         table.columns.append(column)
     }
 
@@ -51,7 +52,7 @@ extension RandomSpec {
         let isTaken = (others + [table]).contains { table in
             table.columns.contains { other in
                 guard case .attribute(let it) = other.source else { return false }
-                return other.isSearched && yamls.contains(it.yaml)
+                return other.isSearched && !other.isRetired && yamls.contains(it.yaml)
             }
         }
         column.isSearched = !isTaken && way.canBeSearched
@@ -70,6 +71,7 @@ extension RandomSpec {
 
     private static func addIndex(_ table: inout Table, _ random: inout SplitMix) {
         let column = table.columns[2 + random.next(table.columns.count - 2)]
+        if column.isRetired { return }
         let isLower = column.isText && !column.isArray && random.next(2) == 0
         let part = isLower ? "lower(\(column.name))" : column.name
         let index = column.isArray || random.next(2) == 0 ? [part] : ["tenant_id", part]
@@ -93,12 +95,11 @@ extension RandomSpec {
 
     private static func change(_ table: inout Table, _ random: inout SplitMix, _ others: [Table]) {
         let place = table.columns.count > 4 ? 4 + random.next(table.columns.count - 4) : nil
-        switch random.next(14) {
+        switch random.next(16) {
         case 0: addColumn("n\(random.next(1_000))", &table, &random, others)
         case 1:
             guard let place else { return }
-            let name = table.columns.remove(at: place).name
-            table.indexes.removeAll { $0.contains { $0 == name || $0 == "lower(\(name))" } }
+            dropIndexes(of: table.columns.remove(at: place), &table)
         case 2:
             guard let place, table.columns[place].renamedFrom == nil, table.columns[place].name.hasPrefix("c") else {
                 return
@@ -145,8 +146,23 @@ extension RandomSpec {
             } else {
                 search(&table.columns[place], table, others)
             }
+        case 13, 14:
+            // Out of use, or taken back.
+            guard let place else { return }
+            table.columns[place].isRetired.toggle()
+            let column = table.columns[place]
+            if column.isRetired {
+                dropIndexes(of: column, &table)
+            } else if column.isSearched {
+                table.columns[place].isSearched = false
+                search(&table.columns[place], table, others)
+            }
         default: table.about = "Things \(random.next(100))."
         }
+    }
+
+    private static func dropIndexes(of column: Column, _ table: inout Table) {
+        table.indexes.removeAll { $0.contains { $0 == column.name || $0 == "lower(\(column.name))" } }
     }
 
     /// Another type, or for an attribute another way into data sets.

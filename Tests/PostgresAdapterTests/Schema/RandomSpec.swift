@@ -11,6 +11,8 @@ struct RandomSpec {
         /// What fills it.
         var source: Source = .service
         var isSearched = false
+        /// Nobody fills it any more.
+        var isRetired = false
 
         enum Source {
             case service
@@ -44,6 +46,7 @@ struct RandomSpec {
             if isSearched { text += ", level: series, search: true" }
             if let defaultValue { text += ", default: \(defaultValue)" }
             if let renamedFrom { text += ", renamed_from: \(renamedFrom)" }
+            if isRetired { text += ", status: retired" }
             if !comment.isEmpty { text += ", comment: \"\(comment)\"" }
             return text + "}\n"
         }
@@ -125,13 +128,15 @@ struct RandomSpec {
 
         var wholeKey: [String] { key + (isPartitioned && !key.contains("at") ? ["at"] : []) }
         var hasVariants: Bool {
-            wantsVariants && !isPartitioned && columns.contains { $0.isSearched && !wholeKey.contains($0.name) }
+            wantsVariants && !isPartitioned
+                && columns.contains { $0.isSearched && !$0.isRetired && !wholeKey.contains($0.name) }
         }
         /// The names of its tables.
         var tableNames: [String] { [name] + (hasVariants ? ["\(name)_variant"] : []) }
 
         func rows(_ count: Int) -> String {
             tableNames.map { table in
+                let columns = columns.filter { !$0.isRetired }
                 var names = columns.map(\.name)
                 var values = columns.map { column in
                     if column.name == "tenant_id" { return "'t'" }

@@ -201,6 +201,42 @@ struct SchemaMigrationTests {
         #expect(try database.value("SELECT count(*) FROM log") == "50")
     }
 
+    /// A column of another type has no values at first, also in a table that is made anew at the same time.
+    @Test func aColumnIsEmptiedInATableThatIsMadeAnew() throws {
+        let database = try MigrationCase()
+        let plain = MigrationCase.schema(
+            """
+            CREATE TABLE IF NOT EXISTS log (id bigint NOT NULL, time timestamp with time zone NOT NULL,
+                code integer NOT NULL, PRIMARY KEY (time, id));
+            """)
+        let partitioned = MigrationCase.schema(
+            """
+            CREATE TABLE IF NOT EXISTS log (id bigint NOT NULL, time timestamp with time zone NOT NULL,
+                code date NOT NULL, PRIMARY KEY (time, id)) PARTITION BY RANGE (time);
+            CREATE TABLE IF NOT EXISTS log_default PARTITION OF log DEFAULT;
+            """, version: 2)
+        try database.migrate(plain)
+        try database.run("INSERT INTO log SELECT g, now(), g FROM generate_series(1, 50) AS g")
+        try database.migrate(partitioned, allowDestructive: true)
+        #expect(try database.value("SELECT count(*) FROM log_default WHERE code IS NULL") == "50")
+        try database.run("UPDATE log SET code = '2026-01-01'")
+        try database.migrate(partitioned)
+        #expect(try database.objects(partitioned) == MigrationCase.fresh(partitioned))
+    }
+
+    /// There are no small letters of an array: the index on them goes before the column becomes one.
+    @Test func aSearchedTextBecomesAnArray() throws {
+        let database = try MigrationCase()
+        try database.migrate(Self.old)
+        try database.run(Self.rows)
+        let schema = MigrationCase.schema(
+            Self.old.text.replacing("patient varchar(16) COLLATE \"C\"", with: "patient varchar(16)[] COLLATE \"C\"")
+                .replacing("ON series (tenant_id, lower(patient))", with: "ON series USING gin (patient)"), version: 2)
+        try database.migrate(schema)
+        #expect(try database.objects(schema) == MigrationCase.fresh(schema))
+        #expect(try database.value("SELECT count(*) FROM series WHERE patient @> ARRAY['p7'::varchar]") == "1")
+    }
+
     @Test func anOlderProgramGoesOnWhenTheDifferenceIsAdditive() throws {
         let database = try MigrationCase()
         try database.migrate(Self.old)
