@@ -7,10 +7,10 @@ import datetime
 import pathlib
 import re
 import struct
+from xml.etree import ElementTree
 
 import yaml
 from data_sets import NUMBERS
-from pydicom.datadict import DicomDictionary
 
 TEXT = {"AE", "CS", "SH", "LO", "PN", "LT", "ST", "UC", "UR", "UT"}
 CHOICES = {
@@ -38,34 +38,42 @@ UIDS = {"study_uid": 0x0020000D, "series_uid": 0x0020000E, "sop_uid": 0x00080018
 # What says how others are read, and what the archive fills by itself.
 EXCLUDED = {0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E}
 
-# pydicom's edition of the dictionary may differ from the project's.
-PART06 = (pathlib.Path(__file__).parents[2] / "dictionary" / "part06.xml").read_text().replace("\u200b", "")
-KEYWORDS = set(re.findall(r">([A-Za-z0-9]+)<", PART06))
+# The project's own dictionary, so that a seed is the same specs everywhere: (tag, VR, VM, keyword).
+DICTIONARY = pathlib.Path(__file__).parents[2] / "dictionary" / "part06.xml"
+ROWS = [
+    ["".join(cell.itertext()).replace("\u200b", "").strip() for cell in row]
+    for row in ElementTree.parse(DICTIONARY).iter() if row.tag.endswith("}tr")]
+KNOWN = sorted(
+    (int(tag[1:5] + tag[6:10], 16), vr, vm, keyword) for tag, _, keyword, vr, vm, retired in
+    (row for row in ROWS if len(row) == 6 and re.fullmatch(r"\([0-9A-F]{4},[0-9A-F]{4}\)", row[0])) if keyword and not retired)
+# What stands behind Pixel Data is not read.
+USABLE = [element for element in KNOWN if 4 < element[0] >> 16 < 0x7FE0 and element[0] not in EXCLUDED]
+# Values of these VRs are never several, whatever the registry says.
+ELEMENTS = [
+    (tag, vr, "1" if vr in ("LT", "ST", "UR", "UT") else vm, keyword) for tag, vr, vm, keyword in USABLE if vr in CHOICES]
+SEQUENCES = [(tag, keyword) for tag, vr, _, keyword in USABLE if vr == "SQ"]
+BY_VR = {vr: [element for element in ELEMENTS if element[1] == vr] for vr in CHOICES}
 
 # Tags without the block that a file gives them.
+CREATORS = ["WADO TEST 1", "1.2.B [1], (2)"]
 PRIVATE = [
-    (0x00290000 + number, creator, vr) for creator in ("WADO TEST 1", "1.2.B [1], (2)")
+    (0x00290000 + number, creator, vr) for creator in CREATORS
     for number, vr in enumerate(["LO", "DA", "IS", "FD", "US", "SH", "TM", "DS"], 0x10)]
-ELEMENTS = [
-    (tag, vr, vm, keyword) for tag, (vr, vm, _, retired, keyword) in sorted(DicomDictionary.items())
-    if keyword in KEYWORDS and not retired and vr in CHOICES and 4 < tag >> 16 < 0x7FE0 and tag not in EXCLUDED and not tag >> 16 & 1]
-SEQUENCES = [
-    (tag, keyword) for tag, (vr, _, _, retired, keyword) in sorted(DicomDictionary.items())
-    if keyword in KEYWORDS and not retired and vr == "SQ" and tag >> 16 > 4]
 
 
-BY_VR = {vr: [element for element in ELEMENTS if element[1] == vr] for vr in CHOICES}
+def private_name(tag, creator):
+    return '(%04X,"%s",%02X)' % (tag >> 16, creator, tag & 0xFF)
 
 
 class Column:
-    """A column that an attribute fills; `path` are (tag, item) of the sequences around it, the item `*` for all."""
+    """A column that an attribute fills; `path` are (tag, creator, item) of the sequences around it, the item `*` for all."""
 
     def __init__(self, rng, name, searched):
         self.name = name
         self.creator = None
         if rng.random() < 0.15:
             self.tag, self.creator, self.vr = rng.choice(PRIVATE)
-            self.keyword = '(%04X,"%s",%02X)' % (self.tag >> 16, self.creator, self.tag & 0xFF)
+            self.keyword = private_name(self.tag, self.creator)
             vm = "1"
         else:
             # Most elements have one of a few VRs: half of the columns give each VR its turn.
@@ -73,14 +81,18 @@ class Column:
             self.tag, self.vr, vm, self.keyword = rng.choice(ELEMENTS if rng.random() < 0.5 else rng.choice(by_vr))
         self.path, words = [], []
         for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3])):
-            (tag, keyword), item = rng.choice(SEQUENCES), rng.choice([0, 0, 1, 2, "*"])
-            self.path.append((tag, item))
+            (tag, keyword), creator, item = rng.choice(SEQUENCES), None, rng.choice([0, 0, 1, 2, "*"])
+            if rng.random() < 0.1:
+                tag, creator = rng.choice([0x00290030, 0x00290031]), rng.choice(CREATORS)
+                keyword = private_name(tag, creator)
+            self.path.append((tag, creator, item))
             words.append(f"{keyword}[{item}]")
+        self.is_private = any([self.creator, *(creator for _, creator, _ in self.path)])
         self.spec = {"name": name, "tag": ".".join([*words, self.keyword])}
         if self.creator:
             self.spec["vr"] = self.vr
         self.multiple = vm != "1"
-        self.of_all_items = any(item == "*" for _, item in self.path)
+        self.of_all_items = any(item == "*" for _, _, item in self.path)
         self.choice = None
         choices = CHOICES[self.vr]
         if self.multiple:
@@ -102,14 +114,21 @@ class Column:
             self.spec["type"] = f"text({self.limit})" if self.kind == "text" else self.kind
         else:
             self.kind, self.limit = natural
-        if not self.path and not self.creator and rng.random() < 0.4 and self.kind != "timestamp":
-            self.spec["level"] = "instance"
+        # In which databases it is.
+        self.stores = [rng.choice(["postgres", "doris"])] if rng.random() < 0.1 else ["postgres", "doris"]
+        if len(self.stores) == 1:
+            self.spec["stores"] = self.stores
+        attribute = ".".join(re.sub(r"\[[0-9*]\]$", "", word) for word in [*words, self.keyword])
+        if rng.random() < 0.4 and self.kind != "timestamp":
+            self.spec["level"] = rng.choice(["patient", "study", "series", "instance"][:3 if self.is_private else 4])
             can_be = self.kind in SEARCHED.get(self.vr, [self.kind])
-            if rng.random() < 0.7 and self.keyword not in searched and can_be:
-                searched.add(self.keyword)
+            if rng.random() < 0.7 and attribute not in searched and can_be and "postgres" in self.stores:
+                searched.add(attribute)
                 self.spec["search"] = True
         elif rng.random() < 0.1:
             self.spec["comment"] = "A comment: with 'quotes', \"doubles\" and a \\ backslash; 界"
+        if rng.random() < 0.1:
+            self.spec["renamed_from"] = f"was_{name}"
 
 
 class Table:
@@ -122,25 +141,41 @@ class Table:
         if is_by_month:
             self.key.insert(rng.randint(0, len(self.key)), "received_time")
         columns = [self.key_column(name) for name in self.key]
-        names = {*self.key, *FROM, "study_uid_hash", "state"}
-        self.columns = []
+        names = {*self.key, *FROM, "study_uid_hash", "state", "class_uid", "loaded"}
+        # `retired` maps those that nobody fills any more to what they hold then.
+        self.columns, self.retired = [], {}
         for _ in range(rng.randint(3, 24)):
             column_name = rng.choice(NAMES) if rng.random() < 0.25 else "c%d_%s" % (len(columns), rng.choice("abc"))
             if column_name in names:
                 continue
             names.add(column_name)
-            self.columns.append(Column(rng, column_name, searched))
-            columns.append(self.columns[-1].spec)
+            column = Column(rng, column_name, searched)
+            columns.append(column.spec)
+            if rng.random() < 0.1:
+                column.spec["status"] = "retired"
+                self.retired[column_name] = (column.stores, None)
+            else:
+                self.columns.append(column)
         for extra in rng.sample([name for name in FROM if name not in self.key], rng.randint(0, 4)):
             columns.append({"name": extra, "from": FROM[extra]})
         if "study_uid" in self.key and rng.random() < 0.5:
             columns.append({"name": "study_uid_hash", "from": "hash(StudyInstanceUID)"})
         if rng.random() < 0.5:
             columns.append({"name": "state", "from": "service", "type": "text(8)", "required": True, "default": "new"})
+            if rng.random() < 0.3:
+                columns[-1]["status"] = "retired"
+                self.retired["state"] = (["postgres", "doris"], "new")
+        if rng.random() < 0.3:
+            columns.append({"name": "class_uid", "tag": "SOPClassUID", "otherwise": "sop_class_uid"})
+        self.is_computed = "study_uid" in self.key and rng.random() < 0.3
+        if self.is_computed:
+            columns.append({"name": "loaded", "load": "length(study_uid)", "type": "int"})
         # The key's columns stand first in both databases; the others in any order.
         tail = columns[len(self.key):]
         rng.shuffle(tail)
-        plain = [c for c in self.columns if c.kind not in ("text", "double") or c.kind == "text" and c.limit <= 300]
+        plain = [
+            c for c in self.columns
+            if "postgres" in c.stores and (c.kind not in ("text", "double") or c.kind == "text" and c.limit <= 300)]
         chosen = [rng.choice(plain) for _ in range(rng.randint(0, 3)) if plain]
         indexes = [[c.name] if c.is_array else [self.key[0], c.name] for c in chosen]
         self.spec = {
@@ -151,6 +186,21 @@ class Table:
             "columns": columns[:len(self.key)] + tail}
         if is_by_month:
             self.spec["partition"] = {"by": "received_time", "every": "month"}
+        elif any("search" in c.spec for c in self.columns) and rng.random() < 0.5:
+            self.spec["variants"] = name + "_variant"
+        if any(c["name"] == "received_time" for c in columns) and rng.random() < 0.5:
+            self.spec["doris"]["sequence"] = "received_time"
+
+    def names(self, *stores):
+        """Names of the columns of rows that are in one of the databases."""
+        both = ["postgres", "doris"]
+        return [
+            c["name"] for c in self.spec["columns"]
+            if "status" not in c and "load" not in c and not {*stores}.isdisjoint(c.get("stores", both))]
+
+    def kept(self, store):
+        """What the retired columns of a database hold."""
+        return {name: value for name, (stores, value) in self.retired.items() if store in stores}
 
     @staticmethod
     def key_column(name):
@@ -171,7 +221,7 @@ class Spec:
 
     @staticmethod
     def text(tables):
-        spec = {"version": 1, "doris": {"replicas": 1}, "tables": {t.name: t.spec for t in tables}}
+        spec = {"version": 2, "doris": {"replicas": 1}, "tables": {t.name: t.spec for t in tables}}
         return yaml.safe_dump(spec, allow_unicode=True, sort_keys=False)
 
 
@@ -298,7 +348,8 @@ def expected(column, instance):
 
 def found_values(column, instance):
     """What is at the column's path, values that broke their rule among it."""
-    values = [item.get(instance.tag(column, item), (None, None, None))[2] for item in instance.items(column)]
+    values = [
+        item.get(instance.tag(item, column.tag, column.creator), (None, None, None))[2] for item in instance.items(column)]
     if any(value is not None and value.meanings is UNKNOWN for value in values):
         return UNKNOWN
     if column.choice == "all":
@@ -339,6 +390,8 @@ class Instance:
     """A data set for all the tables; its elements know their values, as (vr, bytes, Value)."""
 
     def __init__(self, rng, number, tables):
+        # In a file of implicit VR the dictionary and the spec tell what values are.
+        self.is_implicit = rng.random() < 0.3
         self.uids = {name: "2.25.%d.%d.%d" % (number + 1, len(name), rng.randint(1, 10**12)) for name in UIDS}
         self.data_set = {0x00080005: ("CS", b"ISO_IR 192"), 0x00080016: ("UI", b"1.2.840.10008.5.1.4.1.1.7")}
         for name, tag in UIDS.items():
@@ -355,15 +408,17 @@ class Instance:
                         value = Value(rng, column.vr, column.multiple)
                         # A private element's VR may be nowhere but in the spec.
                         vr = "UN" if column.creator and rng.random() < 0.3 else column.vr
-                        item[self.tag(column, item, rng)] = (vr, value.bytes, value)
+                        item[self.tag(item, column.tag, column.creator, rng)] = (vr, value.bytes, value)
 
     def make_items(self, rng, column):
         """The items of the column's path, made with all those before them where they are missing."""
         at = [self.data_set]
-        for tag, number in column.path:
+        for tag, creator, number in column.path:
             below = []
             for item in at:
-                items = item.setdefault(tag, ("SQ", []))[1]
+                # Who knew nothing of a sequence has kept it as bytes.
+                vr = "UN" if rng.random() < 0.15 else "SQ"
+                items = item.setdefault(self.tag(item, tag, creator, rng), (vr, []))[1]
                 while len(items) <= (rng.randint(0, 2) if number == "*" else number):
                     items.append({})
                 below += items if number == "*" else [items[number]]
@@ -373,19 +428,19 @@ class Instance:
     def items(self, column):
         """The items of the column's path; an empty one for a certain item that is not there."""
         at = [self.data_set]
-        for tag, number in column.path:
-            lists = [item.get(tag, ("SQ", []))[1] for item in at]
+        for tag, creator, number in column.path:
+            lists = [item.get(self.tag(item, tag, creator), ("SQ", []))[1] for item in at]
             at = [item for items in lists for item in (items if number == "*" else items[number:number + 1] or [{}])]
         return at
 
     @staticmethod
-    def tag(column, item, rng=None):
-        """The tag of the column's element in an item; a creator without a block gets one when `rng` is given."""
-        if not column.creator:
-            return column.tag
+    def tag(item, tag, creator, rng=None):
+        """The element's tag in an item; a creator without a block gets one when `rng` is given."""
+        if not creator:
+            return tag
         blocks = [t for t in item if t >> 16 == 0x0029 and t & 0xFFFF < 0x100]
-        block = next((t for t in blocks if item[t][1].rstrip() == column.creator.encode()), None)
+        block = next((t for t in blocks if item[t][1].rstrip() == creator.encode()), None)
         if block is None and rng:
             block = rng.choice([0x00290000 + b for b in range(0x10, 0x100) if 0x00290000 + b not in blocks])
-            item[block] = ("LO", column.creator.encode())
-        return None if block is None else 0x00290000 + ((block & 0xFF) << 8) + (column.tag & 0xFF)
+            item[block] = ("LO", creator.encode())
+        return None if block is None else 0x00290000 + ((block & 0xFF) << 8) + (tag & 0xFF)

@@ -8,19 +8,24 @@ import re
 import subprocess
 
 import pytest
+from conftest import report
 from data_sets import write_file
 from random_specs import BROKEN, UNKNOWN, Instance, Spec, expected
 
-SEED = int(os.environ.get("SEED", "2026"))
-SPECS, INSTANCES = 20, 30
+# The same specs in each run, and others; `SEED=...` says which the others are.
+SEEDS = [2026, int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))]
+# Of each seed.
+SPECS, INSTANCES = int(os.environ.get("SPECS", "10")), 15
 OF_ARCHIVE = {"tenant_id": "t1"}
 COPY_HEAD, COPY_TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
 @pytest.fixture(scope="module")
 def specs():
-    rng, searched = random.Random(SEED), set()
-    return [Spec(rng, f"s{n}", searched) for n in range(SPECS)]
+    report.append(f"random specs: SEED={SEEDS[1]} does the same ones again")
+    searched = set()
+    return [
+        Spec(rng, f"{letter}{n}", searched) for letter, rng in zip("ab", map(random.Random, SEEDS)) for n in range(SPECS)]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +35,9 @@ def tables(specs):
 
 @pytest.fixture(scope="module")
 def instances(tables):
-    rng = random.Random(SEED + 1)
-    return [Instance(rng, number, tables) for number in range(INSTANCES)]
+    return [
+        Instance(random.Random(f"{seed} {n}"), place * INSTANCES + n, tables)
+        for place, seed in enumerate(SEEDS) for n in range(INSTANCES)]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def rows(project, generated, instances, tmp_path_factory):
     folder = tmp_path_factory.mktemp("instances")
     files = [folder / f"{n}.dcm" for n in range(len(instances))]
     for file, instance in zip(files, instances):
-        write_file(file, instance.data_set)
+        write_file(file, instance.data_set, instance.is_implicit)
     done = subprocess.run([project.program("row-probe"), *files], capture_output=True, text=True, check=True)
     made = {}
     for line in done.stdout.splitlines():
@@ -127,6 +133,8 @@ def test_values_are_what_the_attributes_mean(rows, tables, instances):
         for number, instance in enumerate(instances):
             message, _, rules = rows[table.name, number]
             message = json.loads(message)
+            assert [*message] == table.names("postgres", "doris")
+            assert message.get("class_uid") in (None, "1.2.840.10008.5.1.4.1.1.7")
             odd += len(rules)
             broken = {}
             for column, rule in (rule.split(":") for rule in rules):
@@ -134,19 +142,20 @@ def test_values_are_what_the_attributes_mean(rows, tables, instances):
             for name in set(table.key) - {"received_time"}:
                 assert message[name] == {**instance.uids, **OF_ARCHIVE}[name]
             for column in table.columns:
-                (want, breaks), got = expected(column, instance), message[column.name]
+                want, breaks = expected(column, instance)
                 where = (table.name, column.spec, number)
                 assert breaks <= broken.get(column.name, set()), where
                 seen |= breaks
                 if want is UNKNOWN:
                     continue
+                got = message[column.name]
                 if isinstance(got, str):
                     wide = max(wide, len(got.encode()))
                 assert got == comparable(want), where
                 if want is not None and not column.is_array and not breaks:
                     assert column.name not in broken or column.kind == "text", where
                 checked += 1
-    assert checked > 5000 and odd > 500
+    assert checked > 4000 and odd > 500
     assert seen == {rule for values in BROKEN.values() for _, rule in values}
     assert wide >= 3 * 64 * 3, "a person name of three times 64 Chinese characters"
 
@@ -155,14 +164,15 @@ def test_postgres_reads_back_the_message(generated, rows, tables, instances, psq
     for table in tables:
         psql(generated[f"postgres/{table.name}.sql"])
         tuples = b"".join(rows[table.name, n][1] for n in range(len(instances)))
-        names = ", ".join(f'"{c["name"]}"' for c in table.spec["columns"])
+        names = ", ".join(f'"{name}"' for name in table.names("postgres"))
         psql(f"COPY {table.name} ({names}) FROM STDIN (FORMAT binary)", COPY_HEAD + tuples + COPY_TAIL)
         found = psql(f"SELECT row_to_json(t) FROM {table.name} t").splitlines()
         by_key = {tuple(row[k] for k in table.key): row for row in map(of_postgres, map(json.loads, found))}
         assert len(by_key) == len(instances)
         for number in range(len(instances)):
             message = json.loads(rows[table.name, number][0])
-            assert by_key[tuple(message[k] for k in table.key)] == message, table.name
+            want = {**{name: message[name] for name in table.names("postgres")}, **table.kept("postgres")}
+            assert by_key[tuple(message[k] for k in table.key)] == want, table.name
 
 
 def test_doris_reads_back_the_message(generated, rows, tables, instances, doris, kafka):
@@ -187,4 +197,7 @@ def test_doris_reads_back_the_message(generated, rows, tables, instances, doris,
         assert len(by_key) == len(found) == len(instances)
         for number in range(len(instances)):
             message = as_doris_has_it(json.loads(rows[table.name, number][0]))
-            assert by_key[tuple(message[k] for k in table.key)] == message, table.name
+            want = {**{name: message[name] for name in table.names("doris")}, **table.kept("doris")}
+            if table.is_computed:
+                want["loaded"] = len(message["study_uid"])
+            assert by_key[tuple(message[k] for k in table.key)] == want, table.name
