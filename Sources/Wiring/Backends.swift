@@ -15,14 +15,14 @@ final class Backends: Sendable {
     /// - Parameters:
     ///   - sessions: with the database at most.
     ///   - needsDatabase: false for a service that uses the bus alone.
-    ///   - isService: whether it brings the database to its schema, and builds beside its work what that needs; else
-    ///     somebody has done so.
+    ///   - isService: whether it brings the database to its schema, makes topics, and builds beside its work what the
+    ///     schema needs; else somebody has done so.
     init(
         _ context: ServiceContext, sessions: Int, name: String, needsDatabase: Bool = true, isService: Bool = true
     ) throws {
         let settings = context.settings
         let kafka = try ArchiveBus.kafka(settings, program: name, logger: context.logger)
-        if let kafka { try Self.prepare(kafka, context.logger) }
+        if let kafka, isService { try Self.prepare(kafka, context.logger) }
         let hasTopicLogs = settings[WadoSettings.logs] == "doris"
         var isMigrated = true
         if let kafka, !needsDatabase {

@@ -39,8 +39,13 @@ struct CommandOptions {
         while let argument = left.popFirst() {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
-            if flags.contains(argument) {
-                values[argument] = ""
+            if flags.contains(name) {
+                // As a flag that is a setting.
+                switch parts.count > 1 ? parts[1] : "true" {
+                case "true": values[name] = ""
+                case "false": values[name] = nil
+                default: throw SettingsError(problems: ["\(argument): write \(name), or \(name)=false"])
+                }
             } else if options.contains(name) {
                 guard values[name] == nil else { throw SettingsError(problems: ["\(name) is there twice"]) }
                 guard let value = parts.count > 1 ? String(parts[1]) : left.popFirst(), !value.isEmpty,

@@ -20,6 +20,8 @@ import Wiring
         (["replay", "--data", "/nonexistent/wado"], 78, "say what: wado replay count"),
         (["replay", "all", "--data", "/nonexistent/wado"], 1, "no archive runs in /nonexistent/wado"),
         (["up", "extra"], 78, "'extra' is not expected here"),
+        (["reindex", "--from-files=maybe"], 78, "--from-files=maybe: write --from-files, or --from-files=false"),
+        (["reindex", "--from-files=false"], 78, "say what: --columns NAME[,NAME..], --from-files, or --problems"),
         (["problems", "--rule", "not-a-dat"], 78, "there is no rule 'not-a-dat'; did you mean not-a-date?"),
         (["problems", "--rule", "nonsense"], 78, "the rules are data-set-unreadable, disk-full, "),
         (["reindex", "--problems", "--rule", "file-misssing"], 78, "did you mean file-missing?"),
