@@ -125,7 +125,7 @@ let package = Package(
             name: "reindex-benchmark",
             dependencies: [
                 "Wiring", "ServiceKit", "Archive", "ArchiveSchema", "DICOMWeb", "DICOMCore", "DICOMDictionary",
-                "PostgresAdapter",
+                "PostgresAdapter", "KafkaAdapter", "KafkaTestSupport",
             ], path: "Benchmarks/Reindex", swiftSettings: settings),
 
         // Tests

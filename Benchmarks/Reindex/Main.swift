@@ -9,12 +9,14 @@ import ServiceKit
 import Wiring
 
 /// `reindex-benchmark [SERIES [INSTANCES]]`: how many old instances a second get a new column, by `wado reindex --columns`
-/// on a private PostgreSQL and compacted metadata, both in a temporary folder.
+/// on a private PostgreSQL and compacted metadata, both in a temporary folder. `reindex-benchmark rows [..]`: the same where
+/// rows of instances are published, from files (`RowPublication`).
 @main
 enum Main {
     static func main() throws {
         let numbers = CommandLine.arguments.dropFirst().compactMap { Int($0) }
-        let series = numbers.first ?? 1_000
+        let publishes = CommandLine.arguments.dropFirst().first == "rows"
+        let series = numbers.first ?? (publishes ? 250 : 1_000)
         let perSeries = numbers.dropFirst().first ?? 200
         let root = NSTemporaryDirectory() + "wado-reindex-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: root) }
@@ -29,6 +31,10 @@ enum Main {
         let connection = server.connectionString
         try SchemaMigrator().migrate(PostgresConnection(connection))
 
+        if publishes {
+            let rows = RowPublication(series: series, perSeries: perSeries, root: root, connection: connection)
+            return try rows.measure()
+        }
         let total = series * perSeries
         print("\(total) instances in \(series) series")
         let bytes = try fill(series, perSeries, root, connection)
@@ -62,9 +68,7 @@ enum Main {
         let time = Timestamp(microsecondsSince1970: 1_700_000_000_000_000)
         var bytes = 0
         for number in 0..<series {
-            let identity = SeriesIdentity(
-                tenantID: "1234567890", studyUID: "1.2.826.0.1.3680043.10.1999.20240301.\(number / 4)",
-                seriesUID: "1.2.826.0.1.3680043.10.1999.20240301.\(number / 4).\(number)")
+            let identity = identity(number)
             var update = SeriesMetadataUpdate(series: identity, instances: [])
             var batch = IngestBatch()
             for instance in 0..<perSeries {
@@ -100,8 +104,14 @@ enum Main {
         return bytes
     }
 
+    /// Four series a study.
+    static func identity(_ series: Int) -> SeriesIdentity {
+        let study = "1.2.826.0.1.3680043.10.1999.20240301.\(series / 4)"
+        return SeriesIdentity(tenantID: "1234567890", studyUID: study, seriesUID: "\(study).\(series)")
+    }
+
     /// About what a CT writes.
-    private static func instanceBuilder(_ series: SeriesIdentity, _ number: Int) -> DataSetBuilder {
+    static func instanceBuilder(_ series: SeriesIdentity, _ number: Int) -> DataSetBuilder {
         var data = DataSetBuilder()
         data.set(.specificCharacterSet, "ISO_IR 100")
         data.set(.imageType, ["ORIGINAL", "PRIMARY", "AXIAL"])

@@ -26,7 +26,7 @@ struct ConsumerBatch {
     mutating func add(_ item: Item) {
         bytes += item.message?.message.value.count ?? 0
         if case .instance(let instance) = item.content {
-            bytes += instance.metadata.json.count + instance.problems.count * 512
+            bytes += (instance.metadata?.json.count ?? 0) + instance.problems.count * 512
         }
         items.append(item)
     }
@@ -41,16 +41,17 @@ struct ConsumerBatch {
         return (first, second)
     }
 
-    /// Metadata by series, in the order of the messages.
+    /// Metadata by series, in the order of the messages; of instances whose rows alone are made there is none.
     func metadataUpdates() -> [SeriesMetadataUpdate] {
         var updates: [SeriesMetadataUpdate] = []
         var places: [SeriesIdentity: Int] = [:]
         for case .instance(let instance) in items.lazy.map(\.content) {
+            guard let metadata = instance.metadata else { continue }
             if let place = places[instance.series] {
-                updates[place].instances.append(instance.metadata)
+                updates[place].instances.append(metadata)
             } else {
                 places[instance.series] = updates.count
-                updates.append(SeriesMetadataUpdate(series: instance.series, instances: [instance.metadata]))
+                updates.append(SeriesMetadataUpdate(series: instance.series, instances: [metadata]))
             }
         }
         return updates
@@ -74,6 +75,7 @@ struct ConsumerBatch {
                 batch.logs.problems += instance.problems
                 batch.logs.objects.append(instance.object)
                 batch.logs.images.append(instance.image)
+                if instance.metadata == nil { continue }
                 guard let place = places[instance.series] else {
                     places[instance.series] = batch.series.count
                     batch.series.append(

@@ -35,22 +35,24 @@ public final class FileIndexer {
 
     private let configuration: ConsumerService.Configuration
     private let store: any IngestStore
-    private let metadata: FileMetadataStore
+    private let metadata: FileMetadataStore?
     private let extractor: InstanceExtractor
     private let since: Timestamp?
     /// Series whose metadata were put aside and are not whole again.
     private var partial: Set<SeriesIdentity> = []
 
-    /// - Parameter since: only instances that were received then or later.
+    /// - Parameters:
+    ///   - metadata: nil: rows of instances, and their problems, are all that is made anew. Series stay as they are.
+    ///   - since: only instances that were received then or later.
     public init(
-        _ configuration: ConsumerService.Configuration, store: any IngestStore, metadata: FileMetadataStore,
+        _ configuration: ConsumerService.Configuration, store: any IngestStore, metadata: FileMetadataStore?,
         since: Timestamp? = nil
     ) {
         self.configuration = configuration
         self.store = store
         self.metadata = metadata
         self.since = since
-        extractor = InstanceExtractor(configuration)
+        extractor = InstanceExtractor(configuration, makesMetadata: metadata != nil)
     }
 
     private struct Read {
@@ -130,7 +132,8 @@ public final class FileIndexer {
             var counts: [SeriesIdentity: Int] = [:]
             var changed = 0
             for update in updates {
-                let appended = try append(update)
+                guard let metadata else { break }
+                let appended = try append(update, to: metadata)
                 counts[update.series] = appended.count
                 changed += appended.changed
             }
@@ -159,16 +162,18 @@ public final class FileIndexer {
 
     /// Metadata that cannot be read any more is put aside, since the files have all of it: of all instances of the series,
     /// whichever are asked for.
-    private func append(_ update: SeriesMetadataUpdate) throws -> (count: Int, changed: Int) {
+    private func append(
+        _ update: SeriesMetadataUpdate, to metadata: FileMetadataStore
+    ) throws -> (count: Int, changed: Int) {
         var changed = 0
-        if partial.contains(update.series) { changed += try complete(update.series) }
+        if partial.contains(update.series) { changed += try complete(update.series, in: metadata) }
         do {
             let appended = try metadata.append(update)
             return (appended.count, appended.changed + changed)
         } catch {
             guard error.code == .damaged, try metadata.putAside(update.series) else { throw error }
             partial.insert(update.series)
-            changed += try complete(update.series)
+            changed += try complete(update.series, in: metadata)
             let appended = try metadata.append(update)
             return (appended.count, appended.changed + changed)
         }
@@ -176,7 +181,7 @@ public final class FileIndexer {
 
     /// Appends the metadata of every stored instance of a series; of a file that is replaced meanwhile, the new one's last.
     /// - Returns: the number of instances that were added or changed.
-    private func complete(_ series: SeriesIdentity) throws -> Int {
+    private func complete(_ series: SeriesIdentity, in metadata: FileMetadataStore) throws -> Int {
         guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID), let own = UID(series.seriesUID)
         else { return 0 }
         var changed = 0
@@ -192,11 +197,11 @@ public final class FileIndexer {
             {
                 let instance = InstanceIdentity(tenant: tenant, study: study, series: own, instance: uid)
                 guard let content = try extractor.extract(instance, since: nil, node: configuration.node),
-                    case .extracted(let extracted) = content.outcome
+                    case .extracted(let extracted) = content.outcome, let made = extracted.metadata
                 else { continue }
-                update.instances.append(extracted.metadata)
+                update.instances.append(made)
                 read.append(Read(instance: instance, version: content.version))
-                bytes += extracted.metadata.json.count
+                bytes += made.json.count
             }
             if !read.isEmpty { changed += try metadata.append(update).changed }
             rest += read.filter { FileVersion(extractor.path(of: $0.instance)) != $0.version }.map(\.instance.instance)

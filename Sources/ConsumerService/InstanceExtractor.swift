@@ -5,15 +5,31 @@ import DICOMWeb
 import Glibc
 
 /// Everything that one message becomes.
-struct ExtractedInstance {
-    var series: SeriesIdentity
-    var state: DicomStateMetaRow
-    var image: DicomImageMetaRow
-    var object: DicomObjectMetaRow
-    var metadata: InstanceMetadata
-    var columnProblems: [ColumnProblem]
+///
+/// A class, since it is handed on several times, and each copy of three rows would count the references of all their texts.
+final class ExtractedInstance: Sendable {
+    let series: SeriesIdentity
+    let state: DicomStateMetaRow
+    let image: DicomImageMetaRow
+    let object: DicomObjectMetaRow
+    /// nil where rows of instances are all that is made.
+    let metadata: InstanceMetadata?
+    let columnProblems: [ColumnProblem]
     /// Those of columns, and what was odd with the file.
-    var problems: [DicomProblemMetaRow]
+    let problems: [DicomProblemMetaRow]
+
+    init(
+        series: SeriesIdentity, state: DicomStateMetaRow, image: DicomImageMetaRow, object: DicomObjectMetaRow,
+        metadata: InstanceMetadata?, columnProblems: [ColumnProblem], problems: [DicomProblemMetaRow]
+    ) {
+        self.series = series
+        self.state = state
+        self.image = image
+        self.object = object
+        self.metadata = metadata
+        self.columnProblems = columnProblems
+        self.problems = problems
+    }
 }
 
 /// Something outside that may pass by itself hinders the work.
@@ -32,11 +48,13 @@ final class InstanceExtractor {
     }
 
     private let configuration: ConsumerService.Configuration
+    private let makesMetadata: Bool
     let paths: ArchivePaths
     let reader = HeaderReader()
 
-    init(_ configuration: ConsumerService.Configuration) {
+    init(_ configuration: ConsumerService.Configuration, makesMetadata: Bool = true) {
         self.configuration = configuration
+        self.makesMetadata = makesMetadata
         paths = ArchivePaths(root: configuration.storeRoot)
     }
 
@@ -110,28 +128,32 @@ final class InstanceExtractor {
             return .refused(reason: "identity_mismatch", detail: "the file holds another instance than its name says")
         }
 
-        var json: [UInt8] = []
-        var policy = BulkDataPolicy(
-            uriPrefix:
-                "\(configuration.bulkDataRoot)/studies/\(study)/series/\(series)/instances/\(instance)/bulkdata/",
-            threshold: configuration.bulkDataThreshold)
-        let limit = MetadataLimits.instanceBytes
-        var isShort = DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json)
-        if !isShort, policy.threshold > MetadataLimits.smallestBulkData {
-            policy.threshold = MetadataLimits.smallestBulkData
-            isShort = DICOMJSON.encode(file.dataSet, bulkData: policy, limit: limit, into: &json)
-        }
-        guard isShort else {
+        let metadata = makesMetadata ? metadata(of: file.dataSet, identity) : nil
+        guard metadata != nil || !makesMetadata && MetadataLimits.admit(file.dataSet) else {
+            let limit = MetadataLimits.instanceBytes >> 20
             return .refused(
-                reason: "metadata_too_long", detail: "more than \(limit >> 20) MiB of DICOM JSON before Pixel Data")
+                reason: "metadata_too_long", detail: "more than \(limit) MiB of DICOM JSON before Pixel Data")
         }
         return .extracted(
             ExtractedInstance(
                 series: SeriesIdentity(tenantID: tenant.value, studyUID: study.value, seriesUID: series.value),
-                state: state, image: image, object: object,
-                metadata: InstanceMetadata(sopInstanceUID: instance.value, json: json),
-                columnProblems: problems,
+                state: state, image: image, object: object, metadata: metadata, columnProblems: problems,
                 problems: ConsumerProblems.rows(
                     of: file, at: path(of: identity), image, problems, context, node: configuration.node)))
+    }
+
+    /// nil when it is too long.
+    private func metadata(of dataSet: DataSet, _ identity: InstanceIdentity) -> InstanceMetadata? {
+        var json: [UInt8] = []
+        let place = "studies/\(identity.study)/series/\(identity.series)/instances/\(identity.instance)"
+        var policy = BulkDataPolicy(
+            uriPrefix: "\(configuration.bulkDataRoot)/\(place)/bulkdata/", threshold: configuration.bulkDataThreshold)
+        let limit = MetadataLimits.instanceBytes
+        var isShort = DICOMJSON.encode(dataSet, bulkData: policy, limit: limit, into: &json)
+        if !isShort, policy.threshold > MetadataLimits.smallestBulkData {
+            policy.threshold = MetadataLimits.smallestBulkData
+            isShort = DICOMJSON.encode(dataSet, bulkData: policy, limit: limit, into: &json)
+        }
+        return isShort ? InstanceMetadata(sopInstanceUID: identity.instance.value, json: json) : nil
     }
 }

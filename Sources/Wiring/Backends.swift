@@ -74,9 +74,10 @@ final class Backends: Sendable {
             pool: PostgresPool(pool.connectionString, limit: 1, applicationName: "\(pool.applicationName) logs"))
     }
 
-    func ingestStore() throws -> any IngestStore {
+    /// - Parameter instanceTopics: where rows go to topics, of rows of instances only these are published.
+    func ingestStore(instanceTopics: Set<Topic> = [.objectLog, .image]) throws -> any IngestStore {
         let index = PostgresIngestStore(pool: try database())
-        return topicLogs.map { TopicIngestStore(index: index, logs: $0) } ?? index
+        return topicLogs.map { TopicIngestStore(index: index, logs: $0, instanceTopics: instanceTopics) } ?? index
     }
 
     /// Whether rows go to topics, so that Doris has them; the database has those of series only.

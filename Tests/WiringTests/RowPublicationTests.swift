@@ -8,6 +8,7 @@ import KafkaTestSupport
 import PostgresAdapter
 import PostgresTestSupport
 import ServiceKit
+import Synchronization
 import TestSupport
 import Testing
 import Wiring
@@ -81,8 +82,15 @@ struct RowPublicationTests {
         return Dictionary(rows.map { ($0.seriesUID, $0) }) { $0.updatedTime > $1.updatedTime ? $0 : $1 }
     }
 
+    /// By SOP Instance UID, the latest of each.
+    private static func images(_ rows: [String]?) throws -> [String: DicomImageMetaRow] {
+        let rows = try (rows ?? []).map { try DicomImageMetaRow(json: Array($0.utf8)) }
+        return Dictionary(rows.map { ($0.sopUID, $0) }) { $0.updatedTime > $1.updatedTime ? $0 : $1 }
+    }
+
     @Test func everyRunPublishesWhatItWrites() throws {
         try columnsAreFilled()
+        try mixedColumnsAreFilled()
         try problemsAreTriedAgain()
     }
 
@@ -94,6 +102,7 @@ struct RowPublicationTests {
         #expect(all.changed == 2 + 3 * instances.count && all.failed == 0)
         var rows = try published([.state: 2, .image: 60, .objectLog: 60])
         #expect(rows[.image]?.count == 60 && rows[.objectLog]?.count == 60)
+        let indexed = try Self.images(rows[.image])
         let before = try states(rows[.state])
         #expect(before.count == 2)
         #expect(try session.run("SELECT FROM dicom_image_meta", operation: "read").rowCount == 0)
@@ -108,6 +117,7 @@ struct RowPublicationTests {
         for (series, row) in after { #expect(try row.updatedTime > #require(before[series]).updatedTime) }
         // Nothing to fill: nothing is lost if they are published again.
         #expect(try run("dicom_state_meta.patient_name").changed == 0)
+        #expect(try published([.state: 2])[.image] == nil)
 
         // A column of instances: whole rows from the files. Nothing else counts as incomplete meanwhile, or afterwards.
         try session.run(
@@ -117,10 +127,17 @@ struct RowPublicationTests {
             CREATE TABLE marks (name text);
             CREATE TRIGGER seen AFTER INSERT ON incomplete_column FOR EACH ROW EXECUTE FUNCTION seen()
             """, operation: "watch")
-        #expect(try run("dicom_image_meta.bits_allocated").changed == 120)
+        #expect(try run("dicom_image_meta.bits_allocated").changed == 60)
         rows = try published([.image: 60])
-        let images = try (rows[.image] ?? []).map { try DicomImageMetaRow(json: Array($0.utf8)) }
-        #expect(images.allSatisfy { $0.bitsAllocated == 16 } && Set(images.map(\.sopUID)).count == 60)
+        #expect(rows[.image]?.count == 60 && rows[.objectLog] == nil && rows[.state] == nil)
+        let images = try Self.images(rows[.image])
+        for (sop, row) in images {
+            var earlier = try #require(indexed[sop])
+            #expect(row.updatedTime > earlier.updatedTime)
+            earlier.updatedTime = row.updatedTime
+            #expect(row == earlier && row.bitsAllocated == 16)
+        }
+        #expect(images.count == 60)
         let marks = try session.run("SELECT DISTINCT name FROM marks", operation: "read")
         #expect(marks.rowCount == 1 && marks.string(0, 0) == "dicom_image_meta")
         #expect(try session.run("SELECT FROM incomplete_column", operation: "read").rowCount == 0)
@@ -128,6 +145,55 @@ struct RowPublicationTests {
             "SELECT kind FROM reindex_job WHERE finished_time IS NOT NULL ORDER BY job_id", operation: "read")
         #expect(
             (0..<jobs.rowCount).map { jobs.string($0, 0) } == ["files", "columns", "columns", "columns-from-files"])
+    }
+
+    /// A column of both kinds of tables: series from their metadata, rows of instances from the files, in one job.
+    private func mixedColumnsAreFilled() throws {
+        let session = try PostgresConnection(connection)
+        try session.run("UPDATE dicom_state_meta SET patient_id = NULL", operation: "forget")
+        var options = ReindexOptions()
+        options.isDryRun = true
+        let dry = try ColumnReindex(["patient_id"], settings, connection: connection, options: options).run(
+            progress: { _ in }, failure: { Issue.record("\($0)") })
+        #expect(dry.done == 60 && dry.failed == 0 && dry.changed == 2 && !dry.isCompared)
+        #expect(try published([:]).isEmpty)
+
+        let fractions = Mutex<[Double]>([])
+        let outcome = try ColumnReindex(["patient_id"], settings, connection: connection, options: ReindexOptions())
+            .run(
+                progress: { state in fractions.withLock { $0.append(state.fraction) } },
+                failure: { Issue.record("\($0)") })
+        #expect(outcome.done == 60 && outcome.doneNow == 60 && outcome.changed == 122 && outcome.fraction == 1)
+        let seen = fractions.withLock { $0 }
+        #expect(seen.count > 1 && seen == seen.sorted() && (seen.first ?? 1) < 0.5)
+        let rows = try published([.state: 2, .image: 60, .objectLog: 60])
+        #expect(rows[.image]?.count == 60 && rows[.objectLog]?.count == 60)
+        #expect(try Self.images(rows[.image]).values.allSatisfy { $0.patientID == "KILL-1" })
+        let objects = try (rows[.objectLog] ?? []).map { try DicomObjectMetaRow(json: Array($0.utf8)) }
+        #expect(objects.allSatisfy { $0.patientID == "KILL-1" } && Set(objects.map(\.sopUID)).count == 60)
+        #expect(try states(rows[.state]).values.map(\.patientID) == ["KILL-1", "KILL-1"])
+        let left = try session.run("SELECT FROM dicom_state_meta WHERE patient_id IS NULL", operation: "read")
+        #expect(left.rowCount == 0)
+        #expect(try session.run("SELECT FROM incomplete_column", operation: "read").rowCount == 0)
+        let jobs = try session.run(
+            "SELECT kind, done FROM reindex_job WHERE finished_time IS NOT NULL ORDER BY job_id DESC LIMIT 1",
+            operation: "read")
+        #expect(jobs.string(0, 0) == "columns-from-files" && jobs.string(0, 1) == "60")
+
+        // One that ended among the files has done the series.
+        do {
+            let journal = try ReindexJournal(connection)
+            let names = try ColumnReindex(["patient_id"], settings, connection: connection, options: options).names
+            var job = try journal.begin(ReindexJob.Scope(.columnsFromFiles, columns: names))
+            job.position = SeriesIdentity(tenantID: "t1", studyUID: instances[0].study, seriesUID: instances[0].series)
+            job.done = 30
+            try journal.advance(job)
+        }
+        let second = try run("patient_id")
+        #expect(second.isContinued && second.done == 60 && second.doneNow == 30 && second.changed == 60)
+        let more = try published([.image: 30, .objectLog: 30])
+        #expect(more[.state] == nil && more[.image]?.count == 30)
+        #expect(try Self.images(more[.image]).values.allSatisfy { $0.seriesUID == instances[30].series })
     }
 
     /// What is well again is told, and a run that was killed goes on where it was.

@@ -18,9 +18,14 @@ public struct ArchivePaths: Hashable, Sendable {
 
     /// `xx`.
     static func shard(of studyUID: String) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        let hash = Int(SeaHash.hash(studyUID.utf8) & 0xFF)
-        return String(decoding: [digits[hash >> 4], digits[hash & 15]], as: UTF8.self)
+        var text = studyUID
+        let hash = UInt8(truncatingIfNeeded: text.withUTF8 { SeaHash.hash($0) })
+        return String(unsafeUninitializedCapacity: 2) { buffer in
+            for (index, digit) in [hash >> 4, hash & 15].enumerated() {
+                buffer[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 2
+        }
     }
 
     /// `{tenant}/{xx}/{study}/{series}`, relative to the root.

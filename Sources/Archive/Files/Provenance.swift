@@ -73,23 +73,38 @@ public struct Provenance: Hashable, Sendable {
     }
 
     private init?(decoding bytes: ArraySlice<UInt8>) {
-        var values: [String: String] = [:]
-        for line in bytes.dropFirst(Self.signature.utf8.count).split(separator: UInt8(ascii: "\n")) {
-            guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            values[String(decoding: line[..<equals], as: UTF8.self)] =
-                String(decoding: line[(equals + 1)...], as: UTF8.self)
+        // In the order in which they are written. Lines between them are passed over.
+        var start = Self.signature.utf8.count
+        func value(_ key: StaticString) -> String? {
+            bytes.withUnsafeBytes { bytes in
+                var position = start
+                while let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) {
+                    let value = position + key.utf8CodeUnitCount + 1
+                    if value <= end, bytes[value - 1] == UInt8(ascii: "="),
+                        key.withUTF8Buffer({ $0.elementsEqual(bytes[position..<(value - 1)]) })
+                    {
+                        start = end + 1
+                        return String(decoding: bytes[value..<end], as: UTF8.self)
+                    }
+                    position = end + 1
+                }
+                return nil
+            }
         }
-        guard let tenant = values["tenant"].flatMap(TenantID.init), let study = values["study"].flatMap(UID.init),
-            let series = values["series"].flatMap(UID.init), let instance = values["instance"].flatMap(UID.init),
-            let received = values["received"].flatMap({ Int64($0) }), let size = values["size"].flatMap({ Int64($0) }),
-            let crc = values["crc32"].flatMap({ UInt32($0, radix: 16) })
+        guard let tenant = value("tenant").flatMap(TenantID.init), let study = value("study").flatMap(UID.init),
+            let series = value("series").flatMap(UID.init), let instance = value("instance").flatMap(UID.init)
+        else { return nil }
+        let (sopClass, syntax, trace) = (value("class"), value("syntax"), value("trace"))
+        let received = value("received").flatMap { Int64($0) }
+        let (address, calling, called, node) = (value("address"), value("calling"), value("called"), value("node"))
+        guard let received, let size = value("size").flatMap({ Int64($0) }),
+            let crc = value("crc32").flatMap({ UInt32($0, radix: 16) })
         else { return nil }
         self.init(
             identity: InstanceIdentity(tenant: tenant, study: study, series: series, instance: instance),
-            sopClassUID: values["class"] ?? "", transferSyntaxUID: values["syntax"] ?? "",
-            traceID: values["trace"] ?? "", receivedMicroseconds: received, peerAddress: values["address"] ?? "",
-            callingAETitle: values["calling"] ?? "", calledAETitle: values["called"] ?? "",
-            node: values["node"] ?? "", dataSetSize: size, dataSetCRC32: crc)
+            sopClassUID: sopClass ?? "", transferSyntaxUID: syntax ?? "", traceID: trace ?? "",
+            receivedMicroseconds: received, peerAddress: address ?? "", callingAETitle: calling ?? "",
+            calledAETitle: called ?? "", node: node ?? "", dataSetSize: size, dataSetCRC32: crc)
     }
 
     /// Everything in front of the data set: preamble, `DICM`, file meta information with this provenance.
@@ -149,12 +164,14 @@ public struct Provenance: Hashable, Sendable {
         guard length <= maximumHeaderLength, groupLength > Self.length else { return nil }
         if length > bytes.count { bytes = try file.read(length, at: 0) }
         guard bytes.count >= length else { return nil }
-        let text = bytes[(length - Self.length)..<length]
-        guard text.starts(with: signature.utf8) else { return nil }
-        let check = Array(text.suffix(8))
-        var header = Array(bytes[..<length])
-        header.replaceSubrange((length - 8)..., with: repeatElement(UInt8(ascii: "0"), count: 8))
-        guard check == hexadecimal(CRC32.of(header)), let provenance = Provenance(decoding: text) else { return nil }
+        bytes.removeLast(bytes.count - length)
+        let text = (length - Self.length)..<length
+        guard bytes[text].starts(with: signature.utf8) else { return nil }
+        let check = Array(bytes.suffix(8))
+        bytes.replaceSubrange((length - 8)..., with: repeatElement(UInt8(ascii: "0"), count: 8))
+        guard check == hexadecimal(CRC32.of(bytes)), let provenance = Provenance(decoding: bytes[text]) else {
+            return nil
+        }
         return (provenance, Int64(length))
     }
 

@@ -90,16 +90,22 @@ struct TopicMessages {
 public final class TopicIngestStore: IngestStore {
     private let index: any SeriesWriter
     private let logs: TopicLogStore
+    private let instanceTopics: Set<Topic>
 
-    public init(index: any SeriesWriter, logs: TopicLogStore) {
+    /// - Parameter instanceTopics: of rows of instances, only those of these topics are published.
+    public init(index: any SeriesWriter, logs: TopicLogStore, instanceTopics: Set<Topic> = [.objectLog, .image]) {
         self.index = index
         self.logs = logs
+        self.instanceTopics = instanceTopics
     }
 
     @discardableResult
     public func write(_ batch: IngestBatch) throws -> Int {
+        var rows = batch.logs
+        if !instanceTopics.contains(.objectLog) { rows.objects = [] }
+        if !instanceTopics.contains(.image) { rows.images = [] }
         // A row that no message can carry is found before anything is written.
-        let messages = try TopicMessages(batch.logs)
+        let messages = try TopicMessages(rows)
         let written = try index.writeSeries(batch)
         try logs.append(written.rows)
         try logs.publish(messages)
@@ -107,6 +113,6 @@ public final class TopicIngestStore: IngestStore {
         cleared.problems = written.clearedProblems
         try logs.append(cleared)
         // Who reads the topics keeps what differs.
-        return written.changed + batch.logs.objects.count + batch.logs.images.count
+        return written.changed + rows.objects.count + rows.images.count
     }
 }

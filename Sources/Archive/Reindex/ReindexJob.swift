@@ -7,7 +7,8 @@ public struct ReindexJob: Sendable, Equatable {
         public enum Kind: String, Sendable {
             /// Columns are filled from stored metadata.
             case columns
-            /// Columns are filled by rows that are made anew from the files.
+            /// Columns are filled: of series from stored metadata, then those of instances by rows that are made anew from
+            /// the files.
             case columnsFromFiles = "columns-from-files"
             /// Everything is made anew from the files.
             case files

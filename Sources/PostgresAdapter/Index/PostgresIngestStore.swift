@@ -27,24 +27,24 @@ public final class PostgresIngestStore: IngestStore, SeriesWriter, LogStore {
     }
 
     public func writeSeries(_ batch: IngestBatch) throws -> WrittenSeries {
-        var rows = LogRows()
-        rows.objects = batch.logs.objects
-        rows.problems = batch.logs.problems + batch.receivedProblems
-        let objects = Self.encode(rows).filter { $0.0.table.name == RowStage.objects.table.name }
-        let problems = Self.encode(rows).filter { $0.0.table.name == RowStage.problems.table.name }
+        var problems = LogRows()
+        problems.problems = batch.logs.problems + batch.receivedProblems
+        let tuples = Self.encode(problems)
         return try pool.withConnection { connection throws(PostgresError) in
-            try Self.prepare(connection, problems)
-            try ProblemClearing.prepare(connection, rows)
+            try Self.prepare(connection, tuples)
+            try ProblemClearing.prepare(connection, batch.logs)
             var written = WrittenSeries()
             let changed = try Self.write(batch, connection) { connection throws(PostgresError) in
                 if !batch.series.isEmpty { written.rows = try StateRows.read(connection, StateRows.staged) }
-                try Self.insert(connection, problems)
+                try Self.insert(connection, tuples)
                 // For the clearing only, which looks for them in their stage.
-                for (stage, tuples) in objects {
+                var concerned = LogRows()
+                concerned.objects = try ProblemClearing.concerned(connection, batch.logs.objects)
+                for (stage, tuples) in Self.encode(concerned) {
                     try connection.copyIn(stage.copy, tuples: tuples, operation: "clear problems")
                 }
-                try ProblemClearing.run(connection, after: rows)
-                written.clearedProblems = try ProblemClearing.cleared(connection, after: rows)
+                try ProblemClearing.run(connection, after: concerned)
+                written.clearedProblems = try ProblemClearing.cleared(connection, after: concerned)
                 return 0
             }
             written.changed = changed

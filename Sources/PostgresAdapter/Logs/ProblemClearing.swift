@@ -10,6 +10,19 @@ enum ProblemClearing {
         for stage in [RowStage.objects, .problems] { try connection.once(stage.create, operation: "write logs") }
     }
 
+    /// Those of a batch's instances that have problems, or had: nearly none. To be run when its own were inserted.
+    static func concerned(
+        _ connection: PostgresConnection, _ objects: [DicomObjectMetaRow]
+    ) throws(PostgresError) -> [DicomObjectMetaRow] {
+        if objects.isEmpty { return [] }
+        let result = try connection.query(
+            "SELECT sop_uid FROM dicom_problem_meta WHERE tenant_id = ANY ($1) AND sop_uid = ANY ($2)",
+            [.textArray(Array(Set(objects.map(\.tenantID)))), .textArray(objects.map(\.sopUID))],
+            operation: "clear problems")
+        let found = Set((0..<result.rowCount).compactMap { result.string($0, 0) })
+        return found.isEmpty ? [] : objects.filter { found.contains($0.sopUID) }
+    }
+
     /// To be run when the batch's logs were inserted, and are still in the temporary tables.
     static func run(_ connection: PostgresConnection, after logs: LogRows) throws(PostgresError) {
         if !logs.objects.isEmpty { try connection.query(clearFormer, operation: "clear problems") }

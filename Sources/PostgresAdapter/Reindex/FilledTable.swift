@@ -1,3 +1,4 @@
+public import Archive
 import ArchiveSchema
 import DICOMCore
 
@@ -81,8 +82,18 @@ public struct ColumnSelection: Sendable {
         tables.flatMap { entry in entry.columns.map { "\(entry.table.schema.name).\($0.name)" } }.sorted()
     }
 
-    /// Whether some are of rows of instances.
-    public var areOfInstances: Bool { tables.contains { $0.table != .state } }
+    /// Where rows of instances that have some of them are published.
+    public var instanceTopics: Set<Topic> {
+        Set(tables.filter { $0.table != .state }.compactMap { $0.table.schema.topic.flatMap(Topic.init(rawValue:)) })
+    }
+
+    /// Those of rows of series; nil when there are none.
+    public var ofSeries: ColumnSelection? {
+        let own = tables.filter { $0.table == .state }
+        return own.isEmpty ? nil : ColumnSelection(tables: own)
+    }
+
+    private init(tables: [(table: FilledTable, columns: [ColumnSchema])]) { self.tables = tables }
 
     /// - Parameter names: of columns, with their table (`dicom_image_meta.rescale_type`) or without, which means every
     ///   table that has it.
