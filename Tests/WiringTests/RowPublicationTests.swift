@@ -194,6 +194,7 @@ struct RowPublicationTests {
         let more = try published([.image: 30, .objectLog: 30])
         #expect(more[.state] == nil && more[.image]?.count == 30)
         #expect(try Self.images(more[.image]).values.allSatisfy { $0.seriesUID == instances[30].series })
+        try session.run("UPDATE dicom_state_meta SET patient_id = 'KILL-1'", operation: "remember")
     }
 
     /// What is well again is told, and a run that was killed goes on where it was.
