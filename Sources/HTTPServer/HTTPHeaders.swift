@@ -19,7 +19,10 @@ public struct HTTPHeaders: Sendable {
         name.withUTF8 { name in value.withUTF8 { append(name: name, value: $0) } }
     }
 
+    /// White space behind a value is no part of it (RFC 9110 5.5); that in front the library takes away.
     mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) {
+        let end = value.lastIndex { $0 != 0x20 && $0 != 0x09 }.map { $0 + 1 } ?? 0
+        let value = UnsafeBufferPointer(rebasing: value[..<end])
         let start = bytes.count
         bytes.append(contentsOf: name)
         bytes.append(contentsOf: value)

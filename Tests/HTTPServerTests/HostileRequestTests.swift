@@ -102,6 +102,16 @@ import Testing
         }
     }
 
+    @Test func whiteSpaceAroundAValueIsNoPartOfIt() throws {
+        let both = { @Sendable (request: HTTPRequest) in
+            text("[\(request.headers["X-Tenant"] ?? "")][\(request.headers["X-Empty"] ?? "-")]")
+        }
+        try TestServer(answer: both).serve { server in
+            let answer = try fetch(server.port, "/", "X-Tenant:  a b \t \r\nX-Empty:  \t\r\n")
+            #expect(answer == "[a b][]")
+        }
+    }
+
     @Test func hundredHeadersAreFine() throws {
         try TestServer(answer: { text("\($0.headers.count)") }).serve { server in
             let headers = (0..<100).map { "X-\($0): y\r\n" }.joined()

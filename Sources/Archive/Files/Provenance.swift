@@ -153,7 +153,15 @@ public struct Provenance: Hashable, Sendable {
     /// Reads the provenance of a file that the archive has written, and where its data set begins. nil when the file
     /// is something else, or its header is not whole.
     public static func read(_ file: any OpenFile) throws(FileSystemError) -> (Provenance, dataSetOffset: Int64)? {
-        var bytes = try file.read(4096, at: 0)
+        try read { count throws(FileSystemError) in try file.read(count, at: 0) }
+    }
+
+    /// As above.
+    /// - Parameter start: gives so many bytes from the start of the file, or all there are.
+    public static func read<E: Error>(
+        _ start: (_ count: Int) throws(E) -> [UInt8]
+    ) throws(E) -> (Provenance, dataSetOffset: Int64)? {
+        var bytes = try start(4096)
         // Preamble, DICM, (0002,0000) UL of 4 bytes (PS3.10 7.1).
         guard bytes.count >= 144, bytes[128..<138].elementsEqual([0x44, 0x49, 0x43, 0x4D, 2, 0, 0, 0, 0x55, 0x4C])
         else {
@@ -162,7 +170,7 @@ public struct Provenance: Hashable, Sendable {
         let groupLength = (0..<4).reduce(0) { $0 | Int(bytes[140 + $1]) << (8 * $1) }
         let length = 144 + groupLength
         guard length <= maximumHeaderLength, groupLength > Self.length else { return nil }
-        if length > bytes.count { bytes = try file.read(length, at: 0) }
+        if length > bytes.count { bytes = try start(length) }
         guard bytes.count >= length else { return nil }
         bytes.removeLast(bytes.count - length)
         let text = (length - Self.length)..<length

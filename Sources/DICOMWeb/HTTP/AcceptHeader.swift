@@ -28,9 +28,10 @@ public struct AcceptHeader: Hashable, Sendable {
             }
         }
 
-        /// `0.85` as 850 (RFC 9110 12.4.2); more than three decimals are cut.
+        /// `0.85` as 850 (RFC 9110 12.4.2); more than three decimals are cut, and a zero in front may be missing, as Java
+        /// has it.
         package static func quality(_ text: String) -> Int? {
-            let bytes = Array(text.utf8)
+            let bytes = Array((text.hasPrefix(".") ? "0" + text : text).utf8)
             guard let first = bytes.first, first == 0x30 || first == 0x31 else { return nil }
             guard bytes.count == 1 || bytes[1] == 0x2E else { return nil }
             var value = Int(first - 0x30) * 1000
@@ -63,10 +64,22 @@ public struct AcceptHeader: Hashable, Sendable {
         ranges = []
         queryRanges = []
         for line in lines { read(line, into: \.ranges) }
-        for line in query { read(line, into: \.queryRanges) }
+        for line in query { read(Self.withPlus(line), into: \.queryRanges) }
         if ranges.isEmpty, unreadable == 0, queryRanges.isEmpty, let any = Range(MediaType("*", "*")) {
             ranges = [any]
         }
+    }
+
+    /// A `+` in a query is often decoded to a space, as in forms; no media type has one inside of a name.
+    private static func withPlus(_ line: String) -> String {
+        var bytes = Array(line.utf8)
+        for index in bytes.indices.dropFirst().dropLast()
+        where bytes[index] == 0x20 && HeaderScanner.isTokenCharacter(bytes[index - 1])
+            && HeaderScanner.isTokenCharacter(bytes[index + 1])
+        {
+            bytes[index] = 0x2B
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private mutating func read(_ line: String, into list: WritableKeyPath<AcceptHeader, [Range]>) {

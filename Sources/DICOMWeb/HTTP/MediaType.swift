@@ -42,7 +42,8 @@ public struct MediaType: Hashable, Sendable, CustomStringConvertible {
     /// Reads one media type up to a comma or the end.
     init?(scanning scanner: inout HeaderScanner) {
         scanner.skipWhitespace()
-        guard let type = scanner.token(), scanner.take(0x2F) else { return nil }
+        // A bare "*" is Java's, for anything.
+        guard let type = scanner.token(), scanner.take(0x2F) || type == "*" else { return nil }
         // "image/" is what dicomweb-client sends for any image.
         let subtype = scanner.token() ?? "*"
         guard type != "*" || subtype == "*" else { return nil }

@@ -37,6 +37,13 @@ public enum QIDOAttributes {
         return tags.sorted()
     }
 
+    /// The level that an attribute is of, as far as these tables tell, and whether it describes images; nil of any other.
+    public static func level(of tag: Tag) -> QIDOLevel? {
+        if study.contains(tag) { return .studies }
+        if series.contains(tag) { return .series }
+        return instance.contains(tag) || tag.group == 0x0028 || tag.group >= 0x5000 ? .instances : nil
+    }
+
     private static func tags(_ values: UInt32...) -> [Tag] { values.map { Tag($0) } }
 }
 

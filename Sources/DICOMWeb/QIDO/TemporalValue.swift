@@ -11,7 +11,9 @@ struct TemporalValue: Hashable {
     /// A query's value: a single one or a range (PS3.4 C.2.2.2.1, C.2.2.2.5); nil when it is neither or is a range whose
     /// lower bound is above its upper.
     static func matching(_ text: String, _ vr: VR) -> QIDOMatch.Matching? {
-        let bytes = Array(text.utf8)
+        var bytes = Array(text.utf8)
+        // The `+` of an offset from UTC is often decoded to a space, as in forms.
+        if vr == .dt { bytes.replace([0x20], with: [0x2B]) }
         if let value = TemporalValue(bytes[...], vr) {
             return value.lower == value.upper
                 ? .single(value.lower) : .range(QIDORange(lower: value.lower, upper: value.upper))
@@ -91,8 +93,8 @@ struct TemporalValue: Hashable {
         var lower = digits + Array("000000".utf8.dropFirst(digits.count))
         var upper = digits + Array("235959".utf8.dropFirst(digits.count))
         let decimals = fraction ?? []
-        // A time in seconds is that second's beginning: 101500 equals 101500.000000.
-        let last: [UInt8] = digits.count == 6 ? Array("000000".utf8) : Array("999999".utf8)
+        // A time means all that begins with it, the whole hour, minute or second; with a fraction it is that moment.
+        let last = Array((fraction == nil ? "999999" : "000000").utf8)
         lower += [0x2E] + decimals + Array("000000".utf8.dropFirst(decimals.count))
         upper += [0x2E] + decimals + last.dropFirst(decimals.count)
         return TemporalValue(

@@ -26,11 +26,23 @@ final class InstanceLayout: Sendable {
         return cost
     }
 
-    init(_ file: HTTPFile) throws(DICOMError) {
+    /// Throws also `truncated` when the file is not as long as it was received, and `notDICOM` when it is none of this
+    /// instance.
+    init(_ file: HTTPFile, of identity: InstanceIdentity) throws(DICOMError) {
         let read = try file.withDescriptor { descriptor throws(DICOMError) in
             try HeaderReader().read(descriptor: descriptor)
         }
         let header = read.dataSet
+        if let (provenance, offset) = Provenance.read({ file.bytes(at: 0, count: min($0, file.size)) ?? [] }) {
+            guard Int64(file.size) == offset + provenance.dataSetSize else {
+                throw DICOMError(.truncated, at: file.size)
+            }
+            guard provenance.identity == identity else { throw DICOMError(.notDICOM, at: 0) }
+        } else {
+            // Put there by hand, or its header is damaged.
+            let uid = header.string(.sopInstanceUID).flatMap(UID.init)
+            guard uid == identity.instance else { throw DICOMError(.notDICOM, at: 0) }
+        }
         transferSyntax = read.transferSyntax
         exportedHeader = read.exportedHeader
         dataSetOffset = read.dataSetOffset
@@ -99,7 +111,7 @@ struct StoredInstance: Sendable {
 
     private func read(_ body: (Int32) throws(DICOMError) -> DICOMFile) throws(RequestFailure) -> DICOMFile {
         do throws(DICOMError) { return try file.withDescriptor(body) } catch {
-            throw .failed("the stored file cannot be read", error)
+            throw .failed("the stored file is damaged, or cannot be read", error)
         }
     }
 }
@@ -131,7 +143,7 @@ final class InstanceOpener: Sendable {
             return StoredInstance(file: file, layout: layout, memory: memory)
         }
         do throws(DICOMError) {
-            let layout = try InstanceLayout(file)
+            let layout = try InstanceLayout(file, of: identity)
             cache.insert(layout, for: file.identity)
             return StoredInstance(file: file, layout: layout, memory: memory)
         } catch {

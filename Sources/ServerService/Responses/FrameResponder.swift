@@ -153,6 +153,8 @@ struct PixelParts {
     func missing(_ number: Int) -> String {
         switch instance.layout.pixels {
         case .none: "the instance has no Pixel Data"
+        case .native(let pixels) where (1...pixels.frameCount).contains(number):
+            "frame \(number) is not in Pixel Data, which is shorter than the instance says"
         case .native(let pixels): "there is no frame \(number): the instance has \(pixels.frameCount)"
         case .encapsulated(let pixels): "there is no frame \(number): the instance has \(pixels.frameCount)"
         }

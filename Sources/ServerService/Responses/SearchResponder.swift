@@ -33,7 +33,10 @@ struct SearchResponder: Sendable {
         let wanted = query.limit ?? .max
         query.limit = min(wanted, maximumResults)
         var ignored = query.resolvePrivateElements(ArchiveSchema.privateCreators).map(\.description)
-        if level != .instances { ignored += removeUnsupported(&query) }
+        if level != .instances {
+            ignored += removeUnsupported(&query)
+            query.includeFields.removeAll { Self.isBelow($0.tags[0], level) }
+        }
         if !ignored.isEmpty {
             warnings.append(
                 "The following attributes are not supported for matching on this level and were ignored: "
@@ -79,6 +82,17 @@ struct SearchResponder: Sendable {
             return true
         }
         return ignored
+    }
+
+    /// Attributes of lower levels are not returned (PS3.18 10.6.3.3.1): which of many series or instances would they be of?
+    private static func isBelow(_ tag: Tag, _ level: QIDOLevel) -> Bool {
+        let own: QueryLevel = level == .studies ? .study : .series
+        if let key = ArchiveSchema.searchKey([tag]) { return key.level > own }
+        switch QIDOAttributes.level(of: tag) {
+        case .instances: return true
+        case .series: return level == .studies
+        case .studies, nil: return false
+        }
     }
 
     // MARK: Studies and series

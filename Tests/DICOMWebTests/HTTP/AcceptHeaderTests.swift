@@ -101,6 +101,19 @@ import Testing
         #expect(Self.choose(query: ["image/jpeg"], from: offers) == 1)
     }
 
+    @Test func whatJavaSendsByItself() {
+        let java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+        #expect(Self.choose(java, from: Self.metadata) == 0)
+        #expect(Self.choose("*", from: Self.metadata) == 0)
+        #expect(Self.choose("*json", from: Self.metadata) == nil)
+    }
+
+    @Test func aPlusInTheQueryMayHaveBecomeASpace() {
+        #expect(Self.choose(query: ["application/dicom json"], from: Self.metadata) == 0)
+        #expect(Self.choose(query: ["image/png, application/dicom json; q=0.5"], from: Self.metadata) == 0)
+        #expect(Self.choose("application/dicom json", from: Self.metadata) == nil)
+    }
+
     @Test func weights() {
         func weight(_ text: String) -> Int? { AcceptHeader(lines: ["a/b;q=\(text)"]).ranges.first?.quality }
         #expect(weight("1") == 1000)
@@ -113,7 +126,7 @@ import Testing
         #expect(weight("0.55555555555555555555") == 555)
         #expect(weight("2") == nil)
         #expect(weight("-1") == nil)
-        #expect(weight(".5") == nil)
+        #expect(weight(".5") == 500)
         #expect(weight("x") == nil)
     }
 

@@ -16,7 +16,9 @@ import Testing
     @Test(arguments: [
         "", "PatientID=", "SOPInstanceUID=1.2.3", "SOPInstanceUID=1.9,1.2.3", "StudyDate=20200229",
         "StudyDate=20200101-",
-        "StudyDate=-20200229", "StudyDate=20200101-20201231", "StudyTime=101530.5", "StudyTime=1015",
+        "StudyDate=-20200229", "StudyDate=20200101-20201231", "StudyTime=101530.5", "StudyTime=101530",
+        "StudyTime=1015",
+        "StudyTime=000000-101530",
         "StudyTime=10-11", "0008002A=20200229091530", "0008002A=202002", "0008002A=2020-", "Modality=MR",
         "Modality=CT,MR", "Modality=M*", "Modality=?R", "PatientName=m%C3%BCller%5Ejane", "PatientName=M%C3%9CLLER*",
         "PatientName=*jane", "PatientName=%E7%8E%8B*", "PatientName=M%C3%BCller%5EJane%5E%5E", "PatientID=A%221",
@@ -33,7 +35,8 @@ import Testing
 
     @Test(arguments: [
         "SOPInstanceUID=1.2", "SOPInstanceUID=1.2.33", "StudyDate=20200228", "StudyDate=20200301-", "StudyTime=1016",
-        "StudyTime=101530", "0008002A=20200229101530", "0008002A=2021-", "Modality=CT", "Modality=mr", "Modality=M",
+        "StudyTime=101530.4", "StudyTime=101531-", "0008002A=20200229101530", "0008002A=2021-", "Modality=CT",
+        "Modality=mr", "Modality=M",
         "PatientName=Muller", "PatientName=jane", "PatientID=A", "PatientID=a%221", "SliceThickness=1.6",
         "InstanceNumber=8", "00400275.00400009=SPS3", "00400275.00400009=sps1", "00400275.00400008.00080100=D",
         "fuzzymatching=true&PatientName=jan+x", "emptyvaluematching=true&PatientID=%22%22", "AccessionNumber=x",

@@ -96,12 +96,14 @@ import Testing
         func range(_ lower: String?, _ upper: String?) -> QIDOMatch.Matching {
             .range(QIDORange(lower: lower, upper: upper))
         }
-        #expect(try Self.matching("StudyTime=101530") == .single("101530.000000"))
+        #expect(try Self.matching("StudyTime=101530") == range("101530.000000", "101530.999999"))
+        #expect(try Self.matching("StudyTime=101530.5") == .single("101530.500000"))
+        #expect(try Self.matching("StudyTime=000000-235959") == range("000000.000000", "235959.999999"))
         #expect(try Self.matching("StudyTime=1015") == range("101500.000000", "101559.999999"))
-        #expect(try Self.matching("StudyTime=10:15:30") == .single("101530.000000"))
+        #expect(try Self.matching("StudyTime=10:15:30") == range("101530.000000", "101530.999999"))
         #expect(try Self.matching("StudyTime=08-1159") == range("080000.000000", "115959.999999"))
         #expect(try Self.matching("StudyTime=2200-") == range("220000.000000", nil))
-        #expect(try Self.matching("StudyTime=235960") == .single("235959.000000"))
+        #expect(try Self.matching("StudyTime=235960") == range("235959.000000", "235959.999999"))
         for text in ["24", "1060", "101", "10.5", "101530.1234567", "1200-1100"] {
             #expect(Self.code("StudyTime=\(text)") == .invalidValue, "\(text)")
         }
@@ -116,11 +118,14 @@ import Testing
             try Self.matching("0008002A=2024") == range("20240101000000.000000", "20241231235959.999999"))
         #expect(
             try Self.matching("0008002A=2023-2024") == range("20230101000000.000000", "20241231235959.999999"))
-        #expect(try Self.matching("0008002A=20240101120000%2B0200") == .single("20240101100000.000000"))
-        #expect(try Self.matching("0008002A=20231231230000-0200") == .single("20240101010000.000000"))
+        let ten = range("20240101100000.000000", "20240101100000.999999")
+        #expect(try Self.matching("0008002A=20240101120000%2B0200") == ten)
+        // A plus that was not encoded is a space to who decodes forms.
+        #expect(try Self.matching("0008002A=20240101120000+0200") == ten)
+        #expect(try Self.matching("0008002A=20231231230000.0-0200") == .single("20240101010000.000000"))
         #expect(
             try Self.matching("0008002A=20240229120000%2B0000-20240301000000-0500")
-                == range("20240229120000.000000", "20240301050000.000000"))
+                == range("20240229120000.000000", "20240301050000.999999"))
         #expect(try Self.matching("0008002A=-202402") == range(nil, "20240229235959.999999"))
         #expect(Self.code("0008002A=202") == .invalidValue)
         #expect(Self.code("0008002A=20240101120000%2B9900") == .invalidValue)
