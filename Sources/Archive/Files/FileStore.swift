@@ -1,3 +1,6 @@
+internal import DICOMCore
+internal import DICOMDictionary
+
 /// An instance's file, open.
 public final class StoredFile {
     public let file: any OpenFile
@@ -16,6 +19,17 @@ public final class StoredFile {
     /// came to be by other means.
     public func provenance() throws(FileSystemError) -> (Provenance, dataSetOffset: Int64)? {
         try Provenance.read(file)
+    }
+
+    /// Whether it is the instance as it was received: it is read to its end, and compared with the size and the CRC-32 in
+    /// its provenance. Without provenance it has to be a file of this instance, and no more can be said.
+    public func isSound(_ identity: InstanceIdentity) throws(FileSystemError) -> Bool {
+        if let (provenance, offset) = try provenance() {
+            guard provenance.identity == identity else { return false }
+            return try provenance.describes(file, from: offset)
+        }
+        let header = try? HeaderReader().read(descriptor: file.descriptor)
+        return header?.dataSet.string(.sopInstanceUID).flatMap(UID.init) == identity.instance
     }
 }
 

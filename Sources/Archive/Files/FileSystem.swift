@@ -13,6 +13,8 @@ public struct FileSystemError: Error, Hashable, Sendable, CustomStringConvertibl
     public var isNotFound: Bool { errorNumber == ENOENT }
     public var isExisting: Bool { errorNumber == EEXIST }
     public var isNotAFolder: Bool { errorNumber == ENOTDIR }
+    /// The disk cannot read it.
+    public var isUnreadable: Bool { errorNumber == EIO }
     /// The disk or the quota is full.
     public var isOutOfSpace: Bool { errorNumber == ENOSPC || errorNumber == EDQUOT || errorNumber == EFBIG }
     public var description: String { "\(operation): \(String(cString: strerror(errorNumber)))" }

@@ -298,8 +298,7 @@ public final class InstanceFiler: Sendable {
         // One that has a second name was found whole, and synced, before it got that name. Another may be whole in
         // memory only: its process was killed before the sync.
         if pending.isRecovered, try file.linkCount() < 2 {
-            guard try file.size() == offset + provenance.dataSetSize else { return nil }
-            guard try DataSetComparison.crc32(of: file, from: offset) == provenance.dataSetCRC32 else { return nil }
+            guard try provenance.describes(file, from: offset) else { return nil }
             try file.synchronize()
         }
         return SpooledInstance(number: pending.number, provenance: provenance)

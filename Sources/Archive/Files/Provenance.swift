@@ -206,6 +206,12 @@ struct CRC32 {
 }
 
 extension Provenance {
+    /// Whether the file's bytes from `offset` on are the data set that was received, by its size and CRC-32.
+    func describes(_ file: any OpenFile, from offset: Int64) throws(FileSystemError) -> Bool {
+        guard try file.size() == offset + dataSetSize else { return false }
+        return try DataSetComparison.crc32(of: file, from: offset) == dataSetCRC32
+    }
+
     /// Which of two data sets of one instance was received later; the trace ids decide between equal times.
     func isLater(than other: Provenance) -> Bool {
         (receivedMicroseconds, traceID) > (other.receivedMicroseconds, other.traceID)

@@ -10,11 +10,14 @@ public struct Difference: Sendable, Equatable {
         case fileWithoutMetadata = "files without metadata"
         case wrongCount = "counts that are wrong"
         case metadataUnreadable = "metadata that cannot be read"
+        case fileDamaged = "files that are not as they were received"
         case rowWithoutFile = "rows without files"
         case metadataWithoutFile = "metadata without files"
 
         /// Made anew from the files. What has no file any more stays, since it is all that is left of an instance.
-        public var isRepairable: Bool { self != .rowWithoutFile && self != .metadataWithoutFile }
+        public var isRepairable: Bool {
+            self != .rowWithoutFile && self != .metadataWithoutFile && self != .fileDamaged
+        }
     }
 
     public var kind: Kind
@@ -43,6 +46,7 @@ public struct Reconciliation {
     private let settings: Settings
     private let tenant: TenantID?
     private let repairs: Bool
+    private let verifies: Bool
     private let inventory: IndexInventory
     private let pool: PostgresPool
     private let files: FileStore
@@ -54,11 +58,14 @@ public struct Reconciliation {
     /// Series that are looked at a second time together.
     private static let doubtfulAtOnce = 10_000
 
-    /// - Parameter connection: libpq's connection string of the archive's database, which has its schema.
-    public init(_ settings: Settings, connection: String, tenant: TenantID?, repairs: Bool) {
+    /// - Parameters:
+    ///   - connection: libpq's connection string of the archive's database, which has its schema.
+    ///   - verifies: reads every file to its end and compares it with what was received.
+    public init(_ settings: Settings, connection: String, tenant: TenantID?, repairs: Bool, verifies: Bool) {
         self.settings = settings
         self.tenant = tenant
         self.repairs = repairs
+        self.verifies = verifies
         folder = DataFolder(settings[WadoSettings.data])
         pool = PostgresPool(connection, limit: 2, applicationName: "wado reconcile")
         inventory = IndexInventory(pool: pool, hasLogs: settings[WadoSettings.logs] != "doris")
@@ -121,6 +128,15 @@ public struct Reconciliation {
     private struct Stock {
         var series: SeriesIdentity
         var files: [String]
+
+        var instances: [InstanceIdentity] {
+            guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID),
+                let own = UID(series.seriesUID)
+            else { return [] }
+            return files.compactMap(UID.init).map {
+                InstanceIdentity(tenant: tenant, study: study, series: own, instance: $0)
+            }
+        }
     }
 
     private func stock(_ series: SeriesIdentity) throws -> Stock {
@@ -159,14 +175,7 @@ public struct Reconciliation {
     }
 
     private func repair(_ stock: Stock, _ indexer: FileIndexer, _ backends: Backends) throws {
-        if let tenant = TenantID(stock.series.tenantID), let study = UID(stock.series.studyUID),
-            let series = UID(stock.series.seriesUID)
-        {
-            let instances = stock.files.compactMap(UID.init).map {
-                InstanceIdentity(tenant: tenant, study: study, series: series, instance: $0)
-            }
-            _ = try indexer.index(instances)
-        }
+        _ = try indexer.index(stock.instances)
         let counted = try inventory.setCount(of: stock.series) {
             try metadata.snapshot(of: stock.series)?.instanceCount ?? stock.files.count
         }
@@ -174,6 +183,19 @@ public struct Reconciliation {
     }
 
     // MARK: Comparing
+
+    private func damaged(_ stock: Stock) throws -> Set<String> {
+        var damaged: Set<String> = []
+        for instance in stock.instances {
+            do throws(FileSystemError) {
+                guard let file = try files.open(instance), try !file.isSound(instance) else { continue }
+            } catch {
+                guard error.isUnreadable else { throw error }
+            }
+            damaged.insert(instance.instance.value)
+        }
+        return damaged
+    }
 
     private func compare(_ stocks: [Stock]) throws -> [Difference] {
         let entries = try inventory.entries(of: stocks.map(\.series))
@@ -187,6 +209,7 @@ public struct Reconciliation {
             differences.append(
                 Difference(kind: kind, series: stock.series, table: table, count: uids.count, example: example))
         }
+        if verifies { note(.fileDamaged, try damaged(stock)) }
         let files = Set(stock.files)
         for table in inventory.instanceTables {
             let rows = entry.instances[table] ?? []

@@ -5,7 +5,8 @@ internal import Wiring
 /// `wado reconcile`: whether files, index and metadata agree; exit status 2 when they do not.
 enum ReconcileCommand {
     static let options: [CommandOption] = [
-        CommandOption("--repair", "makes rows, metadata and counts anew from the files, where they are wrong"), .tenant,
+        CommandOption("--repair", "makes rows, metadata and counts anew from the files, where they are wrong"),
+        CommandOption("--verify", "reads every file and compares it with the CRC-32 of what was received"), .tenant,
     ]
 
     private static let listed = 1_000
@@ -19,7 +20,9 @@ enum ReconcileCommand {
         try OldData.prepare(database, writes: repairs)
         var counts: [Difference.Kind: Int] = [:]
         var left = 0
-        let outcome = try Reconciliation(settings, connection: database, tenant: tenant, repairs: repairs).run(
+        let reconciliation = Reconciliation(
+            settings, connection: database, tenant: tenant, repairs: repairs, verifies: command.has("--verify"))
+        let outcome = try reconciliation.run(
             progress: { progress in
                 guard Terminal.isInteractive else { return }
                 Terminal.status("\(progress.series) series, \(progress.instances) instances")
@@ -39,6 +42,9 @@ enum ReconcileCommand {
         }
         if !repairs, counts.keys.contains(where: \.isRepairable) {
             text += "`wado reconcile --repair` makes rows, metadata and counts anew from the files\n"
+        }
+        if counts[.fileDamaged] != nil {
+            text += "damaged files are not served; send these instances again, or restore them from a backup\n"
         }
         Terminal.write(text)
         return left == 0 ? 0 : 2
