@@ -1,5 +1,6 @@
 internal import Archive
 internal import ConsumerService
+internal import Foundation
 internal import PostgresAdapter
 internal import ServiceKit
 internal import WebWorkerService
@@ -11,8 +12,17 @@ extension ConsumerService.Configuration {
         node = Node.name(settings)
         threads = settings[WadoSettings.consumerThreads]
         batchInstances = settings[WadoSettings.consumerBatch]
-        bulkDataRoot = settings[WadoSettings.httpRoots].first ?? "/dicom-web"
+        bulkDataRoot = settings.bulkDataRoot
         bulkDataThreshold = settings[WadoSettings.bulkDataThreshold]
+    }
+}
+
+extension Settings {
+    /// Where metadata say that bulk data is: a path, so that any name of the host will do, behind that of the public URL
+    /// when there is one.
+    fileprivate var bulkDataRoot: String {
+        let path = URLComponents(string: self[WadoSettings.publicURL])?.path ?? ""
+        return path + (self[WadoSettings.httpRoots].first ?? "/dicom-web")
     }
 }
 

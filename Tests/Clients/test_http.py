@@ -5,12 +5,11 @@ import json
 
 import pytest
 import requests
-from conftest import eventually, stored
+from conftest import Archive, Series, eventually, stored
 
 
 @pytest.fixture(scope="module")
 def series(archive, tmp_path_factory):
-    from conftest import Series
     from dicomweb_client.api import DICOMwebClient
 
     series = Series(tmp_path_factory.mktemp("http"), 3)
@@ -136,3 +135,24 @@ def test_the_original_prefix(archive, series):
     root = archive.web.rsplit("/dicom-web", 1)[0]
     answer = requests.get(f"{root}/wado-rs/v1/studies/{series.study}/metadata", timeout=30)
     assert answer.status_code == 200 and len(answer.json()) == 3
+
+
+def test_behind_a_reverse_proxy_with_a_path(tmp_path):
+    archive = Archive(tmp_path / "data", "--http-public-url", "https://pacs.example.org/pacs").start()
+    try:
+        series = Series(tmp_path / "series", 1)
+        archive.dcmtk("storescu", *series.files)
+        local = archive.web.removesuffix("/dicom-web")
+        study = f"/dicom-web/studies/{series.study}"
+        eventually(lambda: requests.get(local + study + "/instances", timeout=30).json())
+        found = requests.get(local + "/dicom-web/studies", timeout=30).json()
+        assert found[0]["00081190"]["Value"] == ["https://pacs.example.org/pacs" + study]
+        metadata = requests.get(local + study + "/metadata", timeout=30).json()
+        uri = metadata[0]["7FE00010"]["BulkDataURI"]
+        assert uri.startswith("/pacs" + study)
+        # The proxy takes its own path away.
+        pixels = requests.get(
+            local + uri.removeprefix("/pacs"), headers={"Accept": "application/octet-stream"}, timeout=30)
+        assert pixels.status_code == 200 and pixels.content == series.instances[0].PixelData
+    finally:
+        archive.stop()
