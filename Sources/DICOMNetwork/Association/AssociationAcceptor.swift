@@ -225,7 +225,7 @@ public final class AssociationAcceptor: Sendable {
                     let rest = Array(UnsafeRawBufferPointer(rebasing: bytes[position...]))
                     guard let reject = serve(request, &connection, rest: rest) else { return false }
                     notice(
-                        .rejected(reject, calling: request.callingAETitle, peer: connection.socket.peerAddress))
+                        .rejected(reject, calling: request.titles.calling, peer: connection.socket.peerAddress))
                     for effect in connection.upper.reject(reject) {
                         if case .send(let answer) = effect {
                             do { try connection.socket.write(answer) } catch { return false }

@@ -108,7 +108,7 @@ public final class AssociationUser {
         socket.setTimeouts(
             readMilliseconds: Self.responseMilliseconds, writeMilliseconds: Self.responseMilliseconds)
         var request = AssociateRequest(
-            calledAETitle: configuration.calledAETitle, callingAETitle: configuration.callingAETitle,
+            titles: AssociateTitles(called: configuration.calledAETitle, calling: configuration.callingAETitle),
             contexts: configuration.contexts)
         request.user.maximumLength = configuration.maximumLength
         request.user.implementationClassUID = Implementation.classUID

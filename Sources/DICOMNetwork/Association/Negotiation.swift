@@ -63,10 +63,10 @@ extension AcceptorPolicy {
         guard request.applicationContext == DICOMApplicationContext.name else {
             return .reject(.applicationContextNotSupported)
         }
-        guard !requiresCalledAETitle || request.calledAETitle == aeTitle else {
+        guard !requiresCalledAETitle || request.titles.called == aeTitle else {
             return .reject(.calledAETitleNotRecognized)
         }
-        guard callingAETitles.isEmpty || callingAETitles.contains(request.callingAETitle) else {
+        guard callingAETitles.isEmpty || callingAETitles.contains(request.titles.calling) else {
             return .reject(.callingAETitleNotRecognized)
         }
         // Nothing could ever be sent to such a peer.
@@ -90,8 +90,7 @@ extension AcceptorPolicy {
             if let role, !answeredRoles.contains(role) { answeredRoles.append(role) }
         }
 
-        var accept = AssociateAccept(
-            calledAETitle: request.calledAETitle, callingAETitle: request.callingAETitle, contexts: results)
+        var accept = AssociateAccept(titles: request.titles, contexts: results)
         accept.user.maximumLength = maximumLength
         accept.user.implementationClassUID = Implementation.classUID
         accept.user.implementationVersionName = Implementation.versionName
@@ -103,7 +102,7 @@ extension AcceptorPolicy {
         return .accept(
             accept,
             NegotiatedAssociation(
-                calledAETitle: request.calledAETitle, callingAETitle: request.callingAETitle, contexts: accepted,
+                calledAETitle: request.titles.called, callingAETitle: request.titles.calling, contexts: accepted,
                 peerMaximumLength: request.user.maximumLength))
     }
 

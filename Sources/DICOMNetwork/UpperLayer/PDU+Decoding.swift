@@ -95,10 +95,7 @@ struct BigEndianReader {
     mutating func associateRequest() throws(Abort) -> AssociateRequest {
         let version = try uint16()  // bytes 7-8
         try skip(2)  // bytes 9-10, reserved
-        let called = try text(16)  // bytes 11-26
-        let calling = try text(16)  // bytes 27-42
-        try skip(32)  // bytes 43-74, reserved
-        var request = AssociateRequest(calledAETitle: called, callingAETitle: calling, contexts: [])
+        var request = AssociateRequest(titles: try AssociateTitles(reading: &self), contexts: [])
         request.protocolVersion = version
         request.applicationContext = ""
         var ids: Set<UInt8> = []
@@ -135,10 +132,7 @@ struct BigEndianReader {
     mutating func associateAccept() throws(Abort) -> AssociateAccept {
         let version = try uint16()
         try skip(2)
-        let called = try text(16)
-        let calling = try text(16)
-        try skip(32)
-        var accept = AssociateAccept(calledAETitle: called, callingAETitle: calling, contexts: [])
+        var accept = AssociateAccept(titles: try AssociateTitles(reading: &self), contexts: [])
         accept.protocolVersion = version
         while !isAtEnd {
             var (type, content) = try item()

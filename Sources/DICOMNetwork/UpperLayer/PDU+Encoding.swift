@@ -4,8 +4,7 @@ extension PDU {
         switch self {
         case .associateRequest(let request):
             var body = BigEndianWriter()
-            body.associateHeader(
-                version: request.protocolVersion, called: request.calledAETitle, calling: request.callingAETitle)
+            body.associateHeader(version: request.protocolVersion, request.titles)
             body.item(0x10) { $0.text(request.applicationContext) }  // PS3.8 9.3.2.1
             for context in request.contexts {
                 body.item(0x20) {  // PS3.8 9.3.2.2
@@ -18,8 +17,7 @@ extension PDU {
             return PDU.framed(.associateRequest, body.bytes)
         case .associateAccept(let accept):
             var body = BigEndianWriter()
-            body.associateHeader(
-                version: accept.protocolVersion, called: accept.calledAETitle, calling: accept.callingAETitle)
+            body.associateHeader(version: accept.protocolVersion, accept.titles)
             body.item(0x10) { $0.text(accept.applicationContext) }
             for context in accept.contexts {
                 body.item(0x21) {  // PS3.8 9.3.3.2
@@ -88,15 +86,10 @@ struct BigEndianWriter {
     }
 
     /// Bytes 7 to 74 of A-ASSOCIATE-RQ and -AC (PS3.8 tables 9-11 and 9-17).
-    mutating func associateHeader(version: UInt16, called: String, calling: String) {
+    mutating func associateHeader(version: UInt16, _ titles: AssociateTitles) {
         uint16(version)
         uint16(0)
-        for title in [called, calling] {
-            let text = Array(title.utf8.prefix(16))
-            bytes.append(contentsOf: text)
-            bytes.append(contentsOf: repeatElement(0x20, count: 16 - text.count))
-        }
-        bytes.append(contentsOf: repeatElement(0, count: 32))
+        bytes.append(contentsOf: titles.bytes)
     }
 
     mutating func userInformation(_ user: UserInformation) {

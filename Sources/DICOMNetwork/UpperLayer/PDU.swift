@@ -115,20 +115,41 @@ public struct UserInformation: Hashable, Sendable {
     public init() {}
 }
 
+/// Bytes 11 to 74 of A-ASSOCIATE-RQ: the titles and 32 reserved bytes. A-ASSOCIATE-AC sends them back as they came
+/// (PS3.8 tables 9-11 and 9-17).
+public struct AssociateTitles: Hashable, Sendable {
+    /// Always 64.
+    let bytes: [UInt8]
+
+    /// Titles of at most 16 characters; what is longer is cut.
+    public init(called: String, calling: String) {
+        var bytes: [UInt8] = []
+        for title in [called, calling] {
+            let text = title.utf8.prefix(16)
+            bytes += text
+            bytes += repeatElement(0x20, count: 16 - text.count)
+        }
+        self.bytes = bytes + [UInt8](repeating: 0, count: 32)
+    }
+
+    init(reading reader: inout BigEndianReader) throws(Abort) { bytes = Array(try reader.take(64)) }
+
+    /// Without padding; what is not printable ASCII is a question mark.
+    public var called: String { FieldText.trimmed(bytes[0..<16]) }
+    public var calling: String { FieldText.trimmed(bytes[16..<32]) }
+}
+
 /// A-ASSOCIATE-RQ (PS3.8 9.3.2).
 public struct AssociateRequest: Hashable, Sendable {
     /// One bit for each protocol version; bit 0 is version 1, the only one there is.
     public var protocolVersion: UInt16 = 1
-    /// At most 16 characters, without padding.
-    public var calledAETitle: String
-    public var callingAETitle: String
+    public var titles: AssociateTitles
     public var applicationContext = DICOMApplicationContext.name
     public var contexts: [ProposedContext]
     public var user = UserInformation()
 
-    public init(calledAETitle: String, callingAETitle: String, contexts: [ProposedContext]) {
-        self.calledAETitle = calledAETitle
-        self.callingAETitle = callingAETitle
+    public init(titles: AssociateTitles, contexts: [ProposedContext]) {
+        self.titles = titles
         self.contexts = contexts
     }
 }
@@ -136,16 +157,14 @@ public struct AssociateRequest: Hashable, Sendable {
 /// A-ASSOCIATE-AC (PS3.8 9.3.3).
 public struct AssociateAccept: Hashable, Sendable {
     public var protocolVersion: UInt16 = 1
-    /// Echoed from the request and not to be tested (PS3.8 table 9-17).
-    public var calledAETitle: String
-    public var callingAETitle: String
+    /// Those of the request, and not to be tested (PS3.8 table 9-17).
+    public var titles: AssociateTitles
     public var applicationContext = DICOMApplicationContext.name
     public var contexts: [ContextResult]
     public var user = UserInformation()
 
-    public init(calledAETitle: String, callingAETitle: String, contexts: [ContextResult]) {
-        self.calledAETitle = calledAETitle
-        self.callingAETitle = callingAETitle
+    public init(titles: AssociateTitles, contexts: [ContextResult]) {
+        self.titles = titles
         self.contexts = contexts
     }
 }

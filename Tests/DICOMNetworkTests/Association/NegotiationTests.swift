@@ -13,7 +13,7 @@ struct NegotiationTests {
 
     static func request(_ contexts: [(String, [String])]) -> AssociateRequest {
         AssociateRequest(
-            calledAETitle: "STORE-SCP", callingAETitle: "MODALITY",
+            titles: AssociateTitles(called: "STORE-SCP", calling: "MODALITY"),
             contexts: contexts.enumerated().map {
                 ProposedContext(id: UInt8(2 * $0 + 1), abstractSyntax: $1.0, transferSyntaxes: $1.1)
             })
@@ -55,13 +55,30 @@ struct NegotiationTests {
         #expect(Self.accepted(ours, request)?.1.contexts[1]?.transferSyntax == Self.explicit)
     }
 
+    /// PS3.8 table 9-17: titles as the requestor padded them, and what is reserved.
+    @Test func bytes11To74AreSentBackAsTheyCame() throws {
+        var bytes = PDU.associateRequest(Self.request([(Self.ct, [Self.explicit])])).encoded()
+        bytes.replaceSubrange(10..<26, with: Array(" STORE-SCP".utf8) + [0, 0, 0, 0, 0, 0])
+        bytes.replaceSubrange(26..<42, with: Array("CT ".utf8) + [0xC4, 0x09] + Array("           ".utf8))
+        bytes.replaceSubrange(42..<74, with: (1...32).map { UInt8($0 * 7) })
+        guard case .pdu(.associateRequest(let request)) = PDUTests.decode(bytes, pieces: 9).last else {
+            Issue.record("no request")
+            return
+        }
+        var policy = Self.policy
+        policy.requiresCalledAETitle = true
+        let (accept, association) = try #require(Self.accepted(policy, request))
+        #expect(association.calledAETitle == "STORE-SCP" && association.callingAETitle == "CT ??")
+        #expect(PDU.associateAccept(accept).encoded()[10..<74] == bytes[10..<74])
+    }
+
     @Test func rejectionsHaveTheirReasons() {
         var request = Self.request([(Self.ct, [Self.explicit])])
         request.applicationContext = "1.2.3"
         #expect(Self.rejection(Self.policy, request) == .applicationContextNotSupported)
 
         request = Self.request([(Self.ct, [Self.explicit])])
-        request.calledAETitle = "OTHER"
+        request.titles = AssociateTitles(called: "OTHER", calling: "MODALITY")
         #expect(Self.rejection(Self.policy, request) == nil)
         var policy = Self.policy
         policy.requiresCalledAETitle = true
@@ -70,7 +87,7 @@ struct NegotiationTests {
         policy = Self.policy
         policy.callingAETitles = ["CT1"]
         #expect(Self.rejection(policy, request) == .callingAETitleNotRecognized)
-        request.callingAETitle = "CT1"
+        request.titles = AssociateTitles(called: "STORE-SCP", calling: "CT1")
         #expect(Self.rejection(policy, request) == nil)
 
         for (maximum, isRejected) in [(UInt32(0), false), (1, true), (7, true), (8, false)] {

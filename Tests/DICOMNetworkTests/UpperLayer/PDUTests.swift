@@ -4,7 +4,7 @@ import Testing
 struct PDUTests {
     static var request: AssociateRequest {
         var request = AssociateRequest(
-            calledAETitle: "STORE-SCP", callingAETitle: "MODALITY",
+            titles: AssociateTitles(called: "STORE-SCP", calling: "MODALITY"),
             contexts: [
                 ProposedContext(
                     id: 1, abstractSyntax: "1.2.840.10008.1.1", transferSyntaxes: ["1.2.840.10008.1.2"]),
@@ -27,7 +27,7 @@ struct PDUTests {
 
     static var all: [PDU] {
         var accept = AssociateAccept(
-            calledAETitle: "STORE-SCP", callingAETitle: "MODALITY",
+            titles: AssociateTitles(called: "STORE-SCP", calling: "MODALITY"),
             contexts: [
                 ContextResult(id: 1, result: .acceptance, transferSyntax: "1.2.840.10008.1.2"),
                 ContextResult(id: 3, result: .transferSyntaxesNotSupported, transferSyntax: ""),
@@ -85,7 +85,7 @@ struct PDUTests {
 
     @Test func requestHasTheStandardsBytes() {
         var request = AssociateRequest(
-            calledAETitle: "B", callingAETitle: "A",
+            titles: AssociateTitles(called: "B", calling: "A"),
             contexts: [ProposedContext(id: 1, abstractSyntax: "1.1", transferSyntaxes: ["1.2"])])
         request.user.maximumLength = 0x4000
         request.user.implementationClassUID = "1.3"
