@@ -50,6 +50,10 @@ public struct DataFolder: Sendable {
         for folder in [store, json, log] { try make(folder) }
     }
 
+    /// Checks that `prepare` could make the folder, or may use the one that is there. Makes what is missing of its path,
+    /// which shows more than permissions do, and takes that away again.
+    public func tryOut() throws(DataFolderError) { try make(path, isTrial: true) }
+
     /// Whether the folder holds data of this version; false when it is empty. It must exist.
     /// - Throws: when it is a newer version's, or holds what is not ours.
     public func isOurs() throws(DataFolderError) -> Bool {
@@ -119,13 +123,18 @@ public struct DataFolder: Sendable {
 
     // MARK: Files
 
-    private func make(_ folder: String) throws(DataFolderError) {
-        var made = ""
+    private func make(_ folder: String, isTrial: Bool = false) throws(DataFolderError) {
+        var path = ""
+        var made: [String] = []
+        defer { if isTrial { for path in made.reversed() { rmdir(path) } } }
         for part in folder.split(separator: "/") {
-            made += "/" + part
-            if mkdir(made, 0o755) != 0, errno != EEXIST {
+            path += "/" + part
+            if mkdir(path, 0o755) == 0 {
+                made.append(path)
+            } else if errno != EEXIST {
+                let number = errno
                 // Of a folder that is there but not ours, the next call fails.
-                if access(made, F_OK) != 0 { throw DataFolder.failure("make", made) }
+                if access(path, F_OK) != 0 { throw DataFolder.failure("make", path, number) }
             }
         }
         var status = stat()
@@ -136,8 +145,7 @@ public struct DataFolder: Sendable {
         guard access(folder, R_OK | W_OK | X_OK) == 0 else { throw DataFolder.failure("write into", folder) }
     }
 
-    static func failure(_ verb: String, _ path: String) -> DataFolderError {
-        let number = errno
+    static func failure(_ verb: String, _ path: String, _ number: Int32 = errno) -> DataFolderError {
         let advice =
             switch number {
             case EACCES, EPERM, EROFS:

@@ -89,19 +89,15 @@ enum DoctorCommand {
 
     private static func storage(_ folder: DataFolder, _ settings: Settings) -> Finding {
         var path = folder.path
-        while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/"), slash > path.startIndex {
-            path = String(path[..<slash])
+        while access(path, F_OK) != 0, let slash = path.lastIndex(of: "/") {
+            path = slash > path.startIndex ? String(path[..<slash]) : "/"
         }
         let subject = "data folder \(folder.path)"
-        guard access(path, W_OK) == 0 else {
-            return Finding(
-                subject: subject, detail: "no right to write into \(path)",
-                result: .bad("give user \(geteuid()) that right, or take another folder with --data"))
-        }
-        if access(folder.path, F_OK) == 0 {
-            do { _ = try folder.isOurs() } catch {
-                return Finding(subject: subject, detail: "cannot be used", result: .bad("\(error)"))
-            }
+        do {
+            try folder.tryOut()
+            if access(folder.path, F_OK) == 0 { _ = try folder.isOurs() }
+        } catch {
+            return Finding(subject: subject, detail: "cannot be used", result: .bad("\(error)"))
         }
         var status = statvfs()
         guard statvfs(path, &status) == 0, status.f_blocks > 0 else {

@@ -1,8 +1,10 @@
 """The tool for people: sample, import, status, doctor."""
 
 import json
+import os
 import subprocess
 
+import pytest
 from conftest import PROGRAMS, PYDICOM_DATA, eventually, stored
 
 
@@ -92,6 +94,30 @@ def test_unknown_subcommand_and_setting_are_explained():
         assert result.returncode != 0
         assert result.stderr
     assert wado("--help").returncode == 0
+
+
+def test_a_folder_without_rights():
+    """By a user who has none: root may do everything."""
+    other = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    user = other.get("user", os.geteuid())
+    for command in ("up", "doctor"):
+        try:
+            result = subprocess.run(
+                [PROGRAMS / "wado", command, "--data", "/etc/wado"], capture_output=True, text=True, timeout=60,
+                cwd="/", env={"PATH": os.environ["PATH"]}, **other)
+        except PermissionError:
+            pytest.skip("the programs are in a folder that only root may enter")
+        assert result.returncode == 1
+        text = result.stdout + result.stderr
+        assert f"cannot make /etc/wado: Permission denied; give user {user} the right to write there" in text
+
+
+def test_doctor_finds_a_folder_that_cannot_be_made(tmp_path):
+    bad = wado("doctor", "--data", "/proc/wado", check=False)
+    assert bad.returncode == 1 and "BAD   data folder /proc/wado: cannot be used" in bad.stdout
+    good = wado("doctor", "--data", tmp_path / "a" / "b", check=False)
+    assert f"data folder {tmp_path / 'a' / 'b'}: " in good.stdout and "cannot be used" not in good.stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_doctor(archive):

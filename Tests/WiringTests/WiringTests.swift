@@ -124,6 +124,27 @@ final class TemporaryFolder {
         #expect(file?.description.contains("is not a folder") == true)
     }
 
+    /// /sys lets nobody make folders: no right to; in /proc there is no such name.
+    @Test(arguments: [("/sys/wado/data", "the right to write there"), ("/proc/wado", "cannot make /proc/wado: ")])
+    func whereNoFolderCanBeMade(path: String, reason: String) throws {
+        let error = #expect(throws: DataFolderError.self) { try DataFolder(path).prepare() }
+        #expect(error?.description.contains(reason) == true, "\(error as Any)")
+        let trial = #expect(throws: DataFolderError.self) { try DataFolder(path).tryOut() }
+        #expect(trial?.description == error?.description)
+    }
+
+    @Test func aTrialLeavesNothing() throws {
+        let temporary = try TemporaryFolder()
+        try DataFolder(temporary.path + "/a/b/c").tryOut()
+        #expect(DataFolder.list(temporary.path) == [])
+        try DataFolder(temporary.path).tryOut()
+        #expect(FileManager.default.fileExists(atPath: temporary.path))
+        // Of what is made before it fails.
+        let long = String(repeating: "x", count: 300)
+        #expect(throws: DataFolderError.self) { try DataFolder(temporary.path + "/a/\(long)").tryOut() }
+        #expect(DataFolder.list(temporary.path) == [])
+    }
+
     @Test func isLockedOnce() throws {
         let temporary = try TemporaryFolder()
         let folder = DataFolder(temporary.path)
