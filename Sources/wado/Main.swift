@@ -62,13 +62,7 @@ internal import Wiring
     static func main() {
         let arguments = Array(CommandLine.arguments.dropFirst())
         guard let name = arguments.first, !["help", "--help", "-h"].contains(name) else {
-            if arguments.count > 1, arguments[1] == "settings" {
-                Terminal.write(WadoSettings.document)
-                exit(0)
-            }
-            if arguments.count > 1, let command = commands.first(where: { $0.name == arguments[1] }) {
-                exit(help(command))
-            }
+            if arguments.count > 1 { exit(help(arguments[1])) }
             Terminal.write(overview)
             exit(arguments.isEmpty ? 64 : 0)
         }
@@ -103,6 +97,20 @@ internal import Wiring
         }
         return text + "  wado version\n  wado COMMAND --help                       how it is used, and its settings\n"
             + "  wado help settings                        all settings, as docs/settings.md\n"
+    }
+
+    /// Help about a command, or about all settings.
+    private static func help(_ topic: String) -> Int32 {
+        if let command = commands.first(where: { $0.name == topic }) { return help(command) }
+        if topic == "settings" {
+            Terminal.write(WadoSettings.document)
+            return 0
+        }
+        let topics = commands.map(\.name) + ["settings"]
+        let nearest = Nearest.name(to: topic, among: topics).map { "; did you mean \($0)?" } ?? ""
+        Terminal.complain(
+            "wado: there is no help about '\(topic)'\(nearest)\nthere is about \(topics.joined(separator: ", "))")
+        return 64
     }
 
     private static func help(_ command: Command) -> Int32 {

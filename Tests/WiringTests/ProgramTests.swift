@@ -13,6 +13,8 @@ import Wiring
 @Suite(.enabled(if: Programs.areBuilt)) struct ProgramTests {
     @Test(arguments: [
         (["frobnicate"], Int32(64), "there is no 'frobnicate'"), (["upp"], 64, "did you mean up?"),
+        (["help", "nonsense"], 64, "there is no help about 'nonsense'\nthere is about up, status, "),
+        (["help", "setings"], 64, "did you mean settings?"),
         (["up", "--dicom-prot", "1"], 78, "there is no flag --dicom-prot; did you mean --dicom-port?"),
         (["up", "--http-port", "x"], 78, "flag --http-port: 'x' is not a whole number from 0 to 65535"),
         (["status", "--data", "/nonexistent/wado"], 1, "no archive runs in /nonexistent/wado: start it with `wado up"),
@@ -53,6 +55,7 @@ import Wiring
         #expect(output.status == 0)
         for declaration in WadoSettings.catalogue.declarations { #expect(output.text.contains(declaration.flag)) }
         #expect(try Programs.wado(["help"]).text.contains("wado import"))
+        #expect(try Programs.wado(["help", "import"]).text.hasPrefix("wado import: "))
         #expect(try Programs.wado(["version"]).text.hasPrefix("wado "))
     }
 
