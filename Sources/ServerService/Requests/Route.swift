@@ -87,7 +87,7 @@ enum Route {
     private static let unknown = RequestFailure.notFound("there is no such resource; / lists what there is")
 
     private static func parse(_ path: Substring) throws(RequestFailure) -> Route {
-        guard path.utf8.count <= 8_192 else { throw .badRequest("the path is too long") }
+        guard path.utf8.count <= 8_192 else { throw RequestFailure(414, "the path is longer than 8192 bytes") }
         var parts: [String] = []
         for part in path.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 300, omittingEmptySubsequences: false) {
             guard let part = decoded(part) else {
