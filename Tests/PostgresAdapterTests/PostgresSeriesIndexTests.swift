@@ -66,6 +66,32 @@ struct PostgresSeriesIndexTests {
         return row
     }
 
+    /// A server that is stopped (SIGSTOP, a frozen machine) does not end a statement that takes too long.
+    @Test func aServerThatStoodStillIsGivenUp() throws {
+        let pool = PostgresPool(try TestPostgres.makeArchiveDatabase(), limit: 1)
+        var configuration = PostgresSeriesIndex.Configuration()
+        (configuration.timeoutMilliseconds, configuration.graceMilliseconds) = (2_000, 500)
+        let index = PostgresSeriesIndex(pool: pool, configuration: configuration)
+        let query = try QIDOQuery(level: .studies, query: "PatientName=A*")
+        for ask: () throws -> Void in [
+            { _ = try index.search(query, tenantID: "t1", retrieveRoot: nil) },
+            { _ = try index.series(ofStudy: "1.2", tenantID: "t1") },
+        ] {
+            try ask()
+            let process = try pool.withConnection { $0.backendProcess }
+            #expect(kill(process, SIGSTOP) == 0)
+            defer { kill(process, SIGCONT) }
+            // Who waits for ever gets an answer then, and the test fails instead of standing still.
+            DispatchQueue.global().asyncAfter(deadline: .now() + 60) { kill(process, SIGCONT) }
+            let error = #expect(throws: PostgresError.self) { try ask() }
+            // Another attempt of its own would only take as long again.
+            #expect(error?.code == .queryCanceled && error?.isRetriable == true)
+            // Others get a session that works.
+            try ask()
+            #expect(try pool.withConnection { $0.backendProcess } != process)
+        }
+    }
+
     @Test func theRepresentativeGivesTheValues() throws {
         let fixture = try Fixture()
         func description() throws -> String? {

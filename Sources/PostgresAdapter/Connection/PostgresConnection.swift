@@ -1,5 +1,6 @@
 internal import ArchiveSchema
 import CLibPQ
+import ServiceKit
 
 #if canImport(Glibc)
     import Glibc
@@ -16,6 +17,10 @@ public final class PostgresConnection: @unchecked Sendable {
     let connectionString: String
     private var parameterBytes: [UInt8] = []
     private var done: Set<String> = []
+
+    /// Milliseconds that an answer is waited for; nil: until it comes. A server that is late has stopped altogether, since
+    /// it ends statements itself (`statement_timeout`): the session is thrown away.
+    var answerLimit: Int?
 
     /// True when no pool lends this session again.
     private(set) var isRetired = false
@@ -66,7 +71,7 @@ public final class PostgresConnection: @unchecked Sendable {
     /// Runs statements without parameters, several if separated by semicolons.
     @discardableResult
     public func run(_ sql: String, operation: String) throws(PostgresError) -> PostgresResult {
-        try check(PQexec(raw, sql), operation: operation)
+        try check(try answer(PQsendQuery(raw, sql), operation: operation), operation: operation)
     }
 
     /// Runs one statement without parameters that may take long.
@@ -77,14 +82,9 @@ public final class PostgresConnection: @unchecked Sendable {
         guard PQsendQuery(raw, sql) == 1 else { throw PostgresError(connection: raw, operation: operation) }
         var isCancelled = false
         while PQisBusy(raw) == 1 {
-            var descriptor = pollfd(fd: PQsocket(raw), events: Int16(POLLIN), revents: 0)
-            if poll(&descriptor, 1, 1_000) == 0 {
-                if !isCancelled && !goesOn() {
-                    isCancelled = true
-                    cancel()
-                }
-            } else if PQconsumeInput(raw) != 1 {
-                throw PostgresError(connection: raw, operation: operation)
+            if !(try readInput(milliseconds: 1_000, operation: operation)), !isCancelled, !goesOn() {
+                isCancelled = true
+                cancel()
             }
         }
         // The first result is the statement's; libpq wants all of them taken.
@@ -107,11 +107,11 @@ public final class PostgresConnection: @unchecked Sendable {
         _ sql: String, _ parameters: [PostgresValue] = [], operation: String
     ) throws(PostgresError) -> PostgresResult {
         let name = try prepare(sql, parameters, operation: operation)
-        let result = withParameters(parameters) { count, values, lengths, formats in
-            PQexecPrepared(raw, name, count, values, lengths, formats, 1)
+        let isSent = withParameters(parameters) { count, values, lengths, formats in
+            PQsendQueryPrepared(raw, name, count, values, lengths, formats, 1)
         }
         do {
-            return try check(result, operation: operation)
+            return try check(try answer(isSent, operation: operation), operation: operation)
         } catch {
             // The table changed under the plan, or somebody deallocated it: the next use prepares anew.
             if error.code == .notSupported || error.code == .missingStatement { forget(sql) }
@@ -126,10 +126,10 @@ public final class PostgresConnection: @unchecked Sendable {
         _ sql: String, _ parameters: [PostgresValue], operation: String
     ) throws(PostgresError) -> PostgresResult {
         let types = parameters.map { Oid($0.oid) }
-        let result = withParameters(parameters) { count, values, lengths, formats in
-            PQexecParams(raw, sql, count, types, values, lengths, formats, 1)
+        let isSent = withParameters(parameters) { count, values, lengths, formats in
+            PQsendQueryParams(raw, sql, count, types, values, lengths, formats, 1)
         }
-        return try check(result, operation: operation)
+        return try check(try answer(isSent, operation: operation), operation: operation)
     }
 
     /// Runs statements that a session needs once (temporary tables); not inside a transaction, which could take them
@@ -160,7 +160,8 @@ public final class PostgresConnection: @unchecked Sendable {
     ///   - sql: `COPY table (columns) FROM STDIN (FORMAT binary)`.
     ///   - tuples: binary tuples one after the other, without the stream's header and trailer.
     public func copyIn(_ sql: String, tuples: [UInt8], operation: String) throws(PostgresError) {
-        try check(PQexec(raw, sql), expecting: PGRES_COPY_IN, operation: operation)
+        try check(
+            try answer(PQsendQuery(raw, sql), operation: operation), expecting: PGRES_COPY_IN, operation: operation)
         var isSent = put(CopyFormat.header[...])
         var start = 0
         while isSent && start < tuples.count {
@@ -218,13 +219,14 @@ public final class PostgresConnection: @unchecked Sendable {
         if statementOrder.count >= Self.statementLimit {
             let oldest = statementOrder.removeFirst()
             if let name = statements.removeValue(forKey: oldest) {
-                try check(PQexec(raw, "DEALLOCATE \(name)"), operation: "deallocate")
+                try run("DEALLOCATE \(name)", operation: "deallocate")
             }
         }
         nextStatement += 1
         let name = "s\(nextStatement)"
         let types = parameters.map { Oid($0.oid) }
-        try check(PQprepare(raw, name, sql, Int32(types.count), types), operation: operation)
+        let isSent = PQsendPrepare(raw, name, sql, Int32(types.count), types)
+        try check(try answer(isSent, operation: operation), operation: operation)
         statements[sql] = name
         statementOrder.append(sql)
         return name
@@ -233,7 +235,47 @@ public final class PostgresConnection: @unchecked Sendable {
     private func forget(_ sql: String) {
         guard let name = statements.removeValue(forKey: sql) else { return }
         statementOrder.removeAll { $0 == sql }
-        PQclear(PQexec(raw, "DEALLOCATE \(name)"))
+        _ = try? run("DEALLOCATE \(name)", operation: "deallocate")
+    }
+
+    /// Waits for the answer to what was sent, within `answerLimit`: that to the last statement, or an error.
+    private func answer(_ isSent: Int32, operation: String) throws(PostgresError) -> OpaquePointer? {
+        guard isSent == 1 else { throw PostgresError(connection: raw, operation: operation) }
+        let deadline = answerLimit.map { MonotonicClock.milliseconds + $0 }
+        var last: OpaquePointer?
+        do throws(PostgresError) {
+            while true {
+                while let deadline, PQisBusy(raw) == 1 {
+                    let left = deadline - MonotonicClock.milliseconds
+                    guard left > 0 else { throw giveUp(operation) }
+                    _ = try readInput(milliseconds: left, operation: operation)
+                }
+                guard let next = PQgetResult(raw) else { return last }
+                PQclear(last)
+                last = next
+                // Rows come next, and no other result before them.
+                let status = PQresultStatus(next)
+                if status == PGRES_COPY_IN || status == PGRES_COPY_OUT { return next }
+            }
+        } catch {
+            PQclear(last)
+            throw error
+        }
+    }
+
+    /// - Returns: false when nothing came in time.
+    private func readInput(milliseconds: Int, operation: String) throws(PostgresError) -> Bool {
+        var descriptor = pollfd(fd: PQsocket(raw), events: Int16(POLLIN), revents: 0)
+        if poll(&descriptor, 1, Int32(clamping: milliseconds)) == 0 { return false }
+        guard PQconsumeInput(raw) == 1 else { throw PostgresError(connection: raw, operation: operation) }
+        return true
+    }
+
+    /// Cuts the session, without a word to a server that does not listen; libpq then sees that it is lost.
+    private func giveUp(_ operation: String) -> PostgresError {
+        shutdown(PQsocket(raw), Int32(SHUT_RDWR))
+        _ = PQconsumeInput(raw)
+        return PostgresError(code: .queryCanceled, operation: operation, message: "the server does not answer")
     }
 
     @discardableResult

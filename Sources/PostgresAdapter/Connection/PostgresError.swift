@@ -25,6 +25,8 @@ public struct PostgresError: RetriableError, Equatable, CustomStringConvertible 
         /// Of a standby, or a session that is set so.
         public static let readOnly = Code(rawValue: "25006")
         public static let diskFull = Code(rawValue: "53100")
+        /// It took longer than it may.
+        public static let queryCanceled = Code(rawValue: "57014")
         /// Also of a prepared statement that no longer fits its table.
         public static let notSupported = Code(rawValue: "0A000")
         public static let missingStatement = Code(rawValue: "26000")

@@ -6,6 +6,8 @@ public final class PostgresSeriesIndex: SeriesIndex {
     public struct Configuration: Sendable {
         /// A search that takes longer is given up, in milliseconds: it keeps a session from others.
         public var timeoutMilliseconds = 20_000
+        /// So much later it is given up here, should PostgreSQL not do so: it may have been stopped, or its machine.
+        public var graceMilliseconds = 5_000
 
         public init() {}
     }
@@ -45,8 +47,9 @@ public final class PostgresSeriesIndex: SeriesIndex {
 
     private func ask<R>(_ body: (PostgresConnection) throws(PostgresError) -> R) throws(PostgresError) -> R {
         try pool.retryingOnce { connection throws(PostgresError) in
-            try connection.once(
-                "SET statement_timeout = \(max(0, configuration.timeoutMilliseconds))", operation: "search")
+            let limit = max(0, configuration.timeoutMilliseconds)
+            connection.answerLimit = limit > 0 ? limit + configuration.graceMilliseconds : nil
+            try connection.once("SET statement_timeout = \(limit)", operation: "search")
             return try body(connection)
         }
     }
@@ -141,7 +144,7 @@ public final class PostgresSeriesIndex: SeriesIndex {
     }
 
     public func warnings(for query: QIDOQuery, tenantID: String) -> [String] {
-        incomplete.warnings(for: query, tenantID: tenantID, pool)
+        incomplete.warnings(for: query, tenantID: tenantID, ask: ask)
     }
 
     public func series(ofStudy studyUID: String, tenantID: String) throws -> [SeriesEntry] {

@@ -7,7 +7,7 @@ import Synchronization
 /// Which columns are not filled in everywhere, as the database said a few seconds ago: one short question now and then,
 /// whatever the number of searches.
 final class IncompleteColumns: Sendable {
-    private struct Entry: Sendable {
+    struct Entry: Sendable {
         /// Both empty: everything.
         var table: String
         var column: String
@@ -23,9 +23,12 @@ final class IncompleteColumns: Sendable {
     private static let milliseconds = 3_000
     private let state = Mutex(State())
 
+    /// Has a session answer.
+    typealias Ask = (_ body: (PostgresConnection) throws(PostgresError) -> [Entry]) throws(PostgresError) -> [Entry]
+
     /// What an answer to this search has to say of itself (PS3.18 8.3.4.4).
-    func warnings(for query: QIDOQuery, tenantID: String, _ pool: PostgresPool) -> [String] {
-        entries(pool).filter { $0.tenantID.isEmpty || $0.tenantID == tenantID }.compactMap { entry in
+    func warnings(for query: QIDOQuery, tenantID: String, ask: Ask) -> [String] {
+        entries(ask).filter { $0.tenantID.isEmpty || $0.tenantID == tenantID }.compactMap { entry in
             if entry.table.isEmpty { return "The index is being made anew: results may be incomplete" }
             guard entry.table == DicomStateMetaRow.table.name,
                 let column = DicomStateMetaRow.table.column(entry.column), Self.concerns(query, column),
@@ -48,7 +51,7 @@ final class IncompleteColumns: Sendable {
             && (query.includesAll || query.returnedTags.contains(root))
     }
 
-    private func entries(_ pool: PostgresPool) -> [Entry] {
+    private func entries(_ ask: Ask) -> [Entry] {
         let now = MonotonicClock.milliseconds
         let isDue = state.withLock { state in
             guard now >= state.nextLook else { return false }
@@ -56,20 +59,18 @@ final class IncompleteColumns: Sendable {
             state.nextLook = now + Self.milliseconds
             return true
         }
-        if isDue, let entries = try? Self.read(pool) { state.withLock { $0.entries = entries } }
+        if isDue, let entries = try? ask(Self.read) { state.withLock { $0.entries = entries } }
         return state.withLock { $0.entries }
     }
 
-    private static func read(_ pool: PostgresPool) throws(PostgresError) -> [Entry] {
-        try pool.retryingOnce { connection throws(PostgresError) in
-            let result = try connection.query(
-                "SELECT table_name, column_name, tenant_id FROM incomplete_column ORDER BY 1, 2, 3",
-                operation: "look for incomplete columns")
-            return (0..<result.rowCount).map { row in
-                Entry(
-                    table: result.string(row, 0) ?? "", column: result.string(row, 1) ?? "",
-                    tenantID: result.string(row, 2) ?? "")
-            }
+    private static func read(_ connection: PostgresConnection) throws(PostgresError) -> [Entry] {
+        let result = try connection.query(
+            "SELECT table_name, column_name, tenant_id FROM incomplete_column ORDER BY 1, 2, 3",
+            operation: "look for incomplete columns")
+        return (0..<result.rowCount).map { row in
+            Entry(
+                table: result.string(row, 0) ?? "", column: result.string(row, 1) ?? "",
+                tenantID: result.string(row, 2) ?? "")
         }
     }
 }
