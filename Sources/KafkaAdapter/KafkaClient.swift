@@ -78,6 +78,8 @@ final class KafkaClient: @unchecked Sendable {
     private final class Context: @unchecked Sendable {
         let events: KafkaEvents
         weak var member: (any RebalanceHandler)?
+        /// The group has given it partitions once, if only none.
+        let wasAssigned = Atomic(false)
         init(_ events: KafkaEvents, _ member: (any RebalanceHandler)?) {
             self.events = events
             self.member = member
@@ -124,6 +126,7 @@ final class KafkaClient: @unchecked Sendable {
         case .member:
             rd_kafka_conf_set_rebalance_cb(configuration) { handle, code, partitions, opaque in
                 guard let handle, let partitions, let context = KafkaClient.context(opaque) else { return }
+                if code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS { context.wasAssigned.store(true, ordering: .relaxed) }
                 context.member?.rebalance(code, partitions, isDone: false)
                 // Left unanswered, the handle would never end.
                 let failure =
@@ -159,6 +162,7 @@ final class KafkaClient: @unchecked Sendable {
 
     /// How long the end may take, in milliseconds: this version of librdkafka is known to hang there now and then.
     private static let endMilliseconds = 10_000
+    private static let settlingMilliseconds = 5_000
 
     deinit {
         context.member = nil
@@ -166,11 +170,17 @@ final class KafkaClient: @unchecked Sendable {
         let handle = Handle(pointer: pointer)
         let end: @Sendable () -> Void = {
             if kind == .member {
+                let isSettled = Self.settle(handle.pointer, context)
                 if leaves {
                     rd_kafka_consumer_close(handle.pointer)
                 } else {
                     // A rebalance that waits for an answer.
                     while let message = rd_kafka_consumer_poll(handle.pointer, 10) { rd_kafka_message_destroy(message) }
+                }
+                guard isSettled else {
+                    context.events.log(4, "END", "the group gave no partitions; the client is left alone")
+                    _ = Unmanaged.passRetained(context)
+                    return
                 }
             }
             rd_kafka_destroy_flags(handle.pointer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
@@ -181,6 +191,23 @@ final class KafkaClient: @unchecked Sendable {
             return context.events.log(4, "END", "the client does not end and is left alone")
         }
         thread.join()
+    }
+
+    /// Waits for a member's first partitions when it has joined its group: before version 2.3 librdkafka ends the process
+    /// by an assertion when a cooperative member is destroyed between the two.
+    /// - Returns: whether it may be destroyed.
+    private static func settle(_ pointer: OpaquePointer, _ context: Context) -> Bool {
+        guard rd_kafka_version() < 0x0203_0000 else { return true }
+        let deadline = ContinuousClock.now + .milliseconds(settlingMilliseconds)
+        while !context.wasAssigned.load(ordering: .relaxed) {
+            guard let identifier = rd_kafka_memberid(pointer) else { return true }
+            let hasJoined = identifier.pointee != 0
+            rd_kafka_mem_free(pointer, identifier)
+            guard hasJoined else { return true }
+            guard ContinuousClock.now < deadline else { return false }
+            if let message = rd_kafka_consumer_poll(pointer, 50) { rd_kafka_message_destroy(message) }
+        }
+        return true
     }
 
     private struct Handle: @unchecked Sendable { let pointer: OpaquePointer }

@@ -41,6 +41,26 @@ struct KafkaGroupTests {
         try #require(try bus.makeConsumer(group: "group", topics: [.storage]) as? KafkaEventConsumer)
     }
 
+    /// Some versions of librdkafka end the process when a member goes between joining and its first partitions.
+    @Test func mayGoAtAnyMomentOfJoining() throws {
+        try publish(0..<10)
+        for milliseconds in 0..<25 {
+            let member = try #require(
+                try bus.makeConsumer(group: "brief-\(milliseconds)", topics: [.storage]) as? KafkaEventConsumer)
+            _ = try member.poll(limit: 1, timeoutMilliseconds: milliseconds * 4)
+            if milliseconds % 2 == 0 { member.close() } else { member.kill() }
+        }
+        // More members than the six partitions: two have none.
+        let members = try (0..<8).map { _ in try member() }
+        var seen = 0
+        try poll(members) {
+            seen += $1.count
+        } until: {
+            seen >= 10
+        }
+        for member in members { member.close() }
+    }
+
     /// A newcomer takes partitions over whose messages were delivered and not committed: it gets them all again, and the
     /// commit of the old owner leaves them alone.
     @Test func whatIsTakenAwayIsNotCommitted() throws {
