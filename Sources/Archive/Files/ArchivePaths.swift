@@ -1,4 +1,5 @@
 internal import ArchiveSchema
+internal import DICOMDictionary
 
 /// Where things are below the store's folder (docs/architecture.md). All of it follows from tenant and UIDs.
 public struct ArchivePaths: Hashable, Sendable {
@@ -20,12 +21,7 @@ public struct ArchivePaths: Hashable, Sendable {
     static func shard(of studyUID: String) -> String {
         var text = studyUID
         let hash = UInt8(truncatingIfNeeded: text.withUTF8 { SeaHash.hash($0) })
-        return String(unsafeUninitializedCapacity: 2) { buffer in
-            for (index, digit) in [hash >> 4, hash & 15].enumerated() {
-                buffer[index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-            }
-            return 2
-        }
+        return hash.hexadecimal(digits: 2, uppercase: false)
     }
 
     /// `{tenant}/{xx}/{study}/{series}`, relative to the root.

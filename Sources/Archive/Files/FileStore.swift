@@ -1,4 +1,4 @@
-internal import DICOMCore
+package import DICOMCore
 internal import DICOMDictionary
 
 /// An instance's file, open.
@@ -29,8 +29,13 @@ public final class StoredFile {
             return try provenance.describes(file, from: offset)
         }
         let header = try? HeaderReader().read(descriptor: file.descriptor)
-        return header?.dataSet.string(.sopInstanceUID).flatMap(UID.init) == identity.instance
+        return header.map { identity.isOf($0.dataSet) } ?? false
     }
+}
+
+extension InstanceIdentity {
+    /// Whether a data set is this instance's, by its SOP Instance UID.
+    package func isOf(_ dataSet: DataSet) -> Bool { dataSet.string(.sopInstanceUID).flatMap(UID.init) == instance }
 }
 
 /// The stored instances: finds and lists them by nothing but the folders.

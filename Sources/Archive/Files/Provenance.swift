@@ -1,5 +1,6 @@
 internal import CDeflate
 internal import DICOMCore
+internal import DICOMDictionary
 
 /// Where an instance came from, as its file keeps it in Private Information (0002,0102) (PS3.10 7.1): enough to file
 /// the instance and to publish its event again from the file alone.
@@ -184,8 +185,7 @@ public struct Provenance: Hashable, Sendable {
     }
 
     private static func hexadecimal(_ value: UInt32) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return (0..<8).map { digits[Int(value >> (28 - 4 * UInt32($0))) & 15] }
+        Array(value.hexadecimal(digits: 8, uppercase: false).utf8)
     }
 }
 

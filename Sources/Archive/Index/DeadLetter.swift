@@ -32,5 +32,5 @@ extension DeadLetter {
     }
 
     /// The rule of a reason, as rows of `dicom_problem_meta` name it.
-    public static func rule(_ reason: String) -> String { reason.map { $0 == "_" ? "-" : String($0) }.joined() }
+    public static func rule(_ reason: String) -> String { reason.replacing("_", with: "-") }
 }

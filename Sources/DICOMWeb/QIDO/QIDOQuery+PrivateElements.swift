@@ -40,8 +40,7 @@ extension QIDOQuery {
             let creator = tag.isPrivateCreator ? tag : tag.privateCreator
             guard let name = names[path.tags[..<depth] + [creator]] else { continue }
             guard let block = block(of: name, in: blocks, like: creator) else { return nil }
-            tags[depth] =
-                tag.isPrivateCreator ? block : block.inBlock(tag.element)
+            tags[depth] = tag.isPrivateCreator ? block : block.inBlock(tag.element)
         }
         return AttributePath(tags: tags)
     }

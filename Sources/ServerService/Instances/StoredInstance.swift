@@ -33,15 +33,15 @@ final class InstanceLayout: Sendable {
             try HeaderReader().read(descriptor: descriptor)
         }
         let header = read.dataSet
-        if let (provenance, offset) = Provenance.read({ file.bytes(at: 0, count: min($0, file.size)) ?? [] }) {
+        let found = Provenance.read { count in read.storage.withUnsafeBytes { Array($0.prefix(count)) } }
+        if let (provenance, offset) = found {
             guard Int64(file.size) == offset + provenance.dataSetSize else {
                 throw DICOMError(.truncated, at: file.size)
             }
             guard provenance.identity == identity else { throw DICOMError(.notDICOM, at: 0) }
         } else {
             // Put there by hand, or its header is damaged.
-            let uid = header.string(.sopInstanceUID).flatMap(UID.init)
-            guard uid == identity.instance else { throw DICOMError(.notDICOM, at: 0) }
+            guard identity.isOf(header) else { throw DICOMError(.notDICOM, at: 0) }
         }
         transferSyntax = read.transferSyntax
         exportedHeader = read.exportedHeader
@@ -111,8 +111,14 @@ struct StoredInstance: Sendable {
 
     private func read(_ body: (Int32) throws(DICOMError) -> DICOMFile) throws(RequestFailure) -> DICOMFile {
         do throws(DICOMError) { return try file.withDescriptor(body) } catch {
-            throw .failed("the stored file is damaged, or cannot be read", error)
+            throw .unusable(error)
         }
+    }
+}
+
+extension RequestFailure {
+    fileprivate static func unusable(_ error: DICOMError) -> RequestFailure {
+        .failed("the stored file is damaged, or cannot be read", error)
     }
 }
 
@@ -147,7 +153,7 @@ final class InstanceOpener: Sendable {
             cache.insert(layout, for: file.identity)
             return StoredInstance(file: file, layout: layout, memory: memory)
         } catch {
-            throw .failed("the stored file cannot be read", error)
+            throw .unusable(error)
         }
     }
 }

@@ -130,11 +130,9 @@ public struct Reconciliation {
         var files: [String]
 
         var instances: [InstanceIdentity] {
-            guard let tenant = TenantID(series.tenantID), let study = UID(series.studyUID),
-                let own = UID(series.seriesUID)
-            else { return [] }
-            return files.compactMap(UID.init).map {
-                InstanceIdentity(tenant: tenant, study: study, series: own, instance: $0)
+            files.compactMap {
+                InstanceIdentity(
+                    tenantID: series.tenantID, studyUID: series.studyUID, seriesUID: series.seriesUID, sopUID: $0)
             }
         }
     }
